@@ -1,0 +1,3 @@
+"""Machines: pure, without I/O and without a clock, fed with values and `now`."""
+
+__all__: list[str] = []
