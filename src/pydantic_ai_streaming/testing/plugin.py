@@ -1,0 +1,3 @@
+"""The pytest plugin, found by its entry point."""
+
+__all__: list[str] = []
