@@ -1,0 +1,31 @@
+"""Ending what is still going on: iterators and tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+__all__ = ['close', 'drain']
+
+
+async def close(iterator: object) -> None:
+    """Close an async iterator, if it is of a kind that can be closed."""
+    aclose = getattr(iterator, 'aclose', None)
+    if aclose is not None:
+        await aclose()
+
+
+async def drain(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait until it is over. If the caller is cancelled meanwhile, that goes on afterwards."""
+    cancelled: asyncio.CancelledError | None = None
+    task.cancel()
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+            task.cancel()
+    if not task.cancelled():
+        task.exception()
+    if cancelled is not None:
+        raise cancelled

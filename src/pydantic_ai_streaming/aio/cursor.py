@@ -1,0 +1,96 @@
+"""A reader of a record: at its own speed, from any offset, dropped anywhere without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Generic, NoReturn, TypeVar
+
+from ..core.record import Record
+
+__all__ = ['Cursor']
+
+T = TypeVar('T')
+
+
+class Cursor(AsyncIterator[T], Generic[T]):
+    """Yields the items of a record, waiting for those that are still to come.
+
+    Written by hand rather than as a generator: it holds no task, no scope and no suspended frame, so `break` needs no
+    clean-up, and one that was left can be iterated on. It ends with the record, after everything that is in it; if the
+    record ended with an error, the cursor raises it there.
+
+    Attributes:
+        offset: Offset of the item that comes next. A new cursor with it goes on where this one is.
+
+    Raises:
+        ValueError: The offset is negative.
+    """
+
+    __slots__ = ('_on_error', '_record', 'offset')
+
+    def __init__(self, record: Record[T], offset: int = 0, *, on_error: Callable[[], None] | None = None) -> None:
+        if offset < 0:
+            raise ValueError(f'offset={offset}: offsets are counted from 0')
+        self._record = record
+        self._on_error = on_error
+        self.offset = offset
+
+    def __aiter__(self) -> Cursor[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        items = self._record.items
+        while self.offset >= len(items):
+            if self._record.closed:
+                self.end()
+            await self.wait()
+        item = items[self.offset]
+        self.offset += 1
+        return item
+
+    def take(self) -> Sequence[tuple[float, T]]:
+        """Everything that is there and has not been read, each with the instant it came, without waiting."""
+        record, start = self._record, self.offset
+        if start >= len(record.items):
+            return ()
+        self.offset = len(record.items)
+        return list(zip(record.times[start:], record.items[start:], strict=True))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether everything has been read and nothing more will come."""
+        return self._record.closed and self.offset >= len(self._record.items)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the record ended with an error."""
+        return self._record.error is not None
+
+    def end(self) -> NoReturn:
+        """Raise what the record ended with: its error, or `StopAsyncIteration`."""
+        error = self._record.error
+        if error is None:
+            raise StopAsyncIteration
+        if self._on_error is not None:
+            self._on_error()
+        # Every view raises the same error; without this its traceback would grow with each.
+        raise error.with_traceback(None)
+
+    async def wait(self, until: float | None = None) -> None:
+        """Wait for the next change of the record, but at most until the loop's clock shows `until` (seconds)."""
+        loop = asyncio.get_running_loop()
+        changed = loop.create_future()
+
+        def wake() -> None:
+            if not changed.done():
+                changed.set_result(None)
+
+        self._record.watch(wake)
+        timer = None if until is None else loop.call_at(until, wake)
+        try:
+            await changed
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._record.unwatch(wake)

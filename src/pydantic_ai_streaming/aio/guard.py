@@ -1,0 +1,90 @@
+"""Deadlines for any async iterator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from typing import TypeVar
+
+from ..core.deadlines import Deadlines, Watchdog
+from ..errors import StreamTimeout
+from .closing import close
+
+__all__ = ['content_length', 'guard']
+
+T = TypeVar('T')
+
+
+def content_length(item: object) -> int:
+    """How much content an item brings: the length of text and bytes, 0 for `None`, 1 for anything else."""
+    if item is None:
+        return 0
+    return len(item) if isinstance(item, str | bytes) else 1
+
+
+async def guard(
+    source: AsyncIterable[T], deadlines: Deadlines, *, content: Callable[[T], int] = content_length
+) -> AsyncGenerator[T]:
+    """Pass a stream on unchanged, but end it when it is late.
+
+    `first`, `idle` and `min_rate` run only while this waits for the source: what the consumer does with an item does
+    not count. `total` counts from the first item that is asked for, all included. `finish_grace` has no meaning here.
+
+    The source is closed on every way out: end, error, deadline, cancellation, `aclose`, and `break` as soon as the
+    generator is collected. No scope is held while the consumer has an item.
+
+    Args:
+        source: Any async iterable.
+        deadlines: The limits.
+        content: How much content an item brings, in characters. Items with 0 (empty deltas, keep-alives) are passed on
+            but are no progress.
+
+    Yields:
+        The items of the source.
+
+    Raises:
+        StreamTimeout: A limit has passed. `text` holds what had come, if the items are text.
+        Exception: Whatever the source raises.
+
+    Example:
+        >>> async def source():
+        ...     yield 'Once '
+        ...     await asyncio.sleep(60)
+        ...     yield 'upon a time'
+        >>> async def main():
+        ...     async for piece in guard(source(), Deadlines(idle=0.01)):
+        ...         print(piece)
+        >>> asyncio.run(main())
+        Traceback (most recent call last):
+        ...
+        pydantic_ai_streaming.errors.StreamTimeout: ...
+    """
+    clock = asyncio.get_running_loop().time
+    watchdog = Watchdog(deadlines, clock())
+    watchdog.waiting(clock())
+    iterator = aiter(source)
+    text: list[str] = []
+    try:
+        while True:
+            due = watchdog.due
+            scope = asyncio.timeout_at(None if due is None else due.at)
+            try:
+                async with scope:
+                    item = await anext(iterator)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                if due is None or not scope.expired():
+                    raise
+                elapsed = clock() - watchdog.started
+                raise StreamTimeout(phase=due.phase, limit=due.limit, elapsed=elapsed, text=''.join(text)) from None
+            length = content(item)
+            if length:
+                watchdog.content(clock(), length)
+            if isinstance(item, str):
+                text.append(item)
+            watchdog.paused()
+            yield item
+            watchdog.resumed(clock())
+    finally:
+        await close(iterator)

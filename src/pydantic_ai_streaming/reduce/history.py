@@ -1,0 +1,69 @@
+"""A message history that the next run can take, however the run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    RetryFeedbackPart,
+    UserPromptPart,
+    repair_messages,
+)
+
+__all__ = ['INTERRUPTED', 'UNUSABLE', 'rejection_in', 'resumable']
+
+INTERRUPTED = 'The previous reply was interrupted before it was complete.'
+"""What closes an interrupted reply in the history. It is sent to the model, with the next prompt or alone."""
+
+UNUSABLE = 'The previous reply could not be used.'
+"""What closes a reply that was whole, but with which the run failed, for example because no attempt was valid."""
+
+
+def resumable(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    """The history of a run that did not complete, made ready for the next run.
+
+    - What had come of the reply stays, marked `state='interrupted'`; a reply of which nothing had come is left out.
+    - Tool calls without a result get one that says that they were interrupted, as pydantic-ai does it.
+    - The reply is followed by a request that says what became of it (`INTERRUPTED` or `UNUSABLE`). Without it a run
+      with no new prompt would take the partial reply for the answer and ask nobody; with a new prompt the two are
+      sent as one.
+
+    The messages of the caller are not changed.
+
+    Example:
+        >>> from pydantic_ai.messages import TextPart
+        >>> partial = ModelResponse(parts=[TextPart('The capital is')], state='interrupted')
+        >>> [message.kind for message in resumable([ModelRequest.user_text_prompt('Capital of Peru?'), partial])]
+        ['request', 'response', 'request']
+    """
+    history = list(messages)
+    if history and isinstance(last := history[-1], ModelResponse) and not last.parts:
+        history.pop()
+    history = repair_messages(history)
+    if history and isinstance(last := history[-1], ModelResponse):
+        whole = last.state == 'complete'
+        note = ModelRequest(
+            parts=[UserPromptPart(UNUSABLE if whole else INTERRUPTED)],
+            run_id=last.run_id,
+            conversation_id=last.conversation_id,
+            metadata={'pydantic_ai_streaming': 'unusable' if whole else 'interrupted'},
+        )
+        history.append(note)
+    return history
+
+
+def rejection_in(messages: Sequence[ModelMessage]) -> str | None:
+    """Why the last response was rejected, if the request that ends these messages says so; else `None`."""
+    if messages and isinstance(last := messages[-1], ModelRequest):
+        for part in last.parts:
+            if isinstance(part, RetryFeedbackPart):
+                return part.content if isinstance(part.content, str) else _describe(part)
+    return None
+
+
+def _describe(part: RetryFeedbackPart) -> str:
+    errors = part.content if not isinstance(part.content, str) else []
+    return '; '.join(f'{".".join(map(str, error["loc"])) or "output"}: {error["msg"]}' for error in errors)

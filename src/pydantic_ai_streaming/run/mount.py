@@ -1,0 +1,72 @@
+"""Gives a capability to a run that has been described (`agent.run_stream_events(...)`) but has not started.
+
+`RunStream` wraps the call that the user has written, so it comes too late for `capabilities=[...]`, and pydantic-ai has
+no public way to add one to the context manager that the call returned. Both kinds hold the arguments of the call until
+the run starts: `run_stream_events` in the closure of the function that starts it, `run_stream` as `contextlib` keeps
+them. They are changed there, for this one run. Where they are not found (an agent class that does it its own way, a
+later pydantic-ai), nothing is changed and `mount` says so; the stream then works without what the capability adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from types import CellType, FunctionType
+from typing import Any, TypeVar, cast
+
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.messages import ModelMessage
+
+__all__ = ['history_of', 'mount']
+
+RunT = TypeVar('RunT', bound=AbstractAsyncContextManager[Any])
+
+
+def mount(run: RunT, capability: AbstractCapability[Any]) -> tuple[RunT, bool]:
+    """Return the run with the capability added, innermost, and whether that was possible.
+
+    The run that comes back is to be used in place of the one that was given.
+    """
+    cell = _cells(run).get('capabilities')
+    if cell is not None:
+        cell.cell_contents = [*(cell.cell_contents or ()), capability]
+        return run, True
+    arguments = _arguments(run)
+    if arguments is None:
+        return run, False
+    function, positional, keywords = arguments
+    capabilities = [*(keywords.get('capabilities') or ()), capability]
+    return function(*positional, **{**keywords, 'capabilities': capabilities}), True
+
+
+def history_of(run: AbstractAsyncContextManager[Any]) -> list[ModelMessage]:
+    """The message history that a run was given; empty if it had none or if it cannot be found."""
+    cells = _cells(run)
+    given: dict[str, Any]
+    if cells:
+        given = {name: cells[name].cell_contents for name in ('conversation', 'message_history') if name in cells}
+    else:
+        arguments = _arguments(run)
+        given = arguments[2] if arguments else {}
+    conversation = given.get('conversation')
+    history = conversation.messages if conversation is not None else given.get('message_history')
+    return list(cast('Sequence[ModelMessage] | None', history) or ())
+
+
+def _cells(run: object) -> dict[str, CellType]:
+    start = getattr(run, '_run_agent', None)
+    if not isinstance(start, FunctionType) or start.__closure__ is None:
+        return {}
+    return dict(zip(start.__code__.co_freevars, start.__closure__, strict=True))
+
+
+def _arguments(run: object) -> tuple[Any, tuple[Any, ...], dict[str, Any]] | None:
+    # contextlib keeps what a generator-based context manager was made from, so that it can be made again.
+    generator_function, positional, keywords = (getattr(run, name, None) for name in ('func', 'args', 'kwds'))
+    if generator_function is None or not isinstance(positional, tuple) or not isinstance(keywords, dict):
+        return None
+
+    def again(*args: Any, **kwargs: Any) -> Any:
+        return type(run)(generator_function, args, kwargs)  # pyright: ignore[reportCallIssue]
+
+    return again, cast('tuple[Any, ...]', positional), cast('dict[str, Any]', keywords)

@@ -1,0 +1,261 @@
+"""Runs a run in a task of its own: records its events, watches its deadlines, and knows how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
+
+from pydantic_ai.exceptions import RunCancelled, RunTimedOut
+from pydantic_ai.messages import ModelMessage, OutputToolResultEvent, PartStartEvent
+from pydantic_ai.run import AgentRunResultEvent
+
+from ..core.deadlines import Deadlines, Due
+from ..core.record import Record
+from ..core.stats import StreamStats
+from ..errors import StreamTimeout, StreamTruncated
+from ..reduce.events import (
+    ConnectionHeldOpenEvent,
+    ResponseTruncatedEvent,
+    RunEvent,
+    WholeResponseEvent,
+)
+from ..reduce.history import rejection_in, resumable
+from ..reduce.progress import Progress
+from ..reduce.truncation import is_truncated
+from .alarm import Alarm
+from .driver import Driver
+from .watch import ModelWatch, OnTruncation, RequestObserver
+
+__all__ = ['Finish', 'Pump']
+
+OutputT = TypeVar('OutputT')
+
+Finish: TypeAlias = Literal['complete', 'truncated', 'stopped', 'timed_out', 'failed']
+"""Why a run ended: it is complete; its reply was cut off; somebody stopped it; a deadline passed; it failed."""
+
+SURFACE_AFTER = 0.025
+"""Seconds that a run gets to unwind before views learn of a deadline all the same."""
+
+
+class Pump(RequestObserver, Generic[OutputT]):
+    """Drives one run from `start` to its end or to `stop`."""
+
+    def __init__(
+        self,
+        driver: Driver[OutputT],
+        *,
+        deadlines: Deadlines,
+        watch: ModelWatch | None,
+        on_truncation: OnTruncation,
+        given: list[ModelMessage],
+    ) -> None:
+        self.driver = driver
+        self.record: Record[RunEvent] = Record()
+        self.finish: Finish | None = None
+        self.cancellation: asyncio.CancelledError | None = None
+        self._deadlines = deadlines
+        self._watch = watch
+        self._on_truncation: OnTruncation = on_truncation
+        self._given = given
+        self._messages: list[ModelMessage] | None = None
+        self._truncated = False
+        self._stopping = False
+        self._expired: Due | None = None
+        self._grace: asyncio.TimerHandle | None = None
+        self._last_event = 0.0
+        self._messages_seen = 0
+
+    def start(self) -> None:
+        """Start the run. Call it inside the event loop that the run is to live in."""
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
+        self.progress = Progress(self._deadlines, now)
+        self._alarm = Alarm(self._loop, self.progress.watchdog, self._late)
+        self._task = self._loop.create_task(self._run(), name='pydantic-ai-streaming run')
+        self._alarm.set()
+
+    @property
+    def started(self) -> bool:
+        """Whether `start` was called."""
+        return hasattr(self, '_task')
+
+    def messages(self) -> list[ModelMessage]:
+        """The history: as it is while the run goes on, ready for the next run when it has ended."""
+        if self._messages is not None:
+            return list(self._messages)
+        history = self.driver.messages()
+        return list(self._given) if history is None else list(history)
+
+    def stats(self) -> StreamStats:
+        """The figures so far."""
+        usage = self.driver.usage()
+        return self.progress.meter.stats(
+            self._loop.time(), input_tokens=usage.input_tokens, output_tokens=usage.output_tokens
+        )
+
+    async def stop(self) -> None:
+        """End the run if it goes on, and wait until it has let go of everything."""
+        if not self._task.done():
+            self._stopping = True
+            self._task.cancel()
+        await self.wait()
+
+    async def wait(self) -> None:
+        """Wait until the run is over. A cancellation of the caller ends the run first, and then goes on."""
+        cancelled: asyncio.CancelledError | None = None
+        while not self._task.done():
+            try:
+                await asyncio.wait({self._task})
+            except asyncio.CancelledError as error:
+                cancelled = error
+                self._stopping = True
+                self._task.cancel()
+        if cancelled is not None:
+            raise cancelled
+
+    # The run
+
+    async def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            await self.driver.drive(self._add)
+        except BaseException as e:
+            error = e  # whatever ended the run is told to every view
+        self._alarm.cancel()
+        self._conclude(error)
+        if self._grace is not None:
+            self._grace.cancel()
+        if isinstance(error, asyncio.CancelledError) and not self._stopping and self._expired is None:
+            raise error
+
+    def _conclude(self, error: BaseException | None) -> None:
+        self.progress.meter.ended(self._loop.time())
+        ended: BaseException | None = None
+        if error is None:
+            self.finish = 'truncated' if self._truncated else 'complete'
+            self._messages = self.driver.messages()
+        else:
+            if isinstance(error, asyncio.CancelledError):
+                self.cancellation = error
+            history = self.driver.messages()
+            self._messages = resumable(self._given if history is None else history)
+            self.finish, ended = self._reason(error)
+        if isinstance(ended, StreamTruncated | StreamTimeout):
+            ended.text, ended.messages, ended.usage = self.progress.text, self._messages or (), self.driver.usage()
+        self.record.close(ended)
+
+    def _reason(self, error: BaseException) -> tuple[Finish, BaseException | None]:
+        if self._expired is not None:
+            return 'timed_out', self.record.error or self._timeout(self._expired)
+        if isinstance(error, asyncio.CancelledError):
+            return 'stopped', None
+        if isinstance(error, RunTimedOut):
+            return 'timed_out', error
+        if isinstance(error, RunCancelled):
+            return 'stopped', error
+        return ('truncated' if isinstance(error, StreamTruncated) else 'failed'), error
+
+    def _timeout(self, due: Due) -> StreamTimeout:
+        elapsed = self._loop.time() - self.progress.watchdog.started
+        return StreamTimeout(phase=due.phase, limit=due.limit, elapsed=elapsed)
+
+    def _add(self, event: Any) -> None:
+        now = self._last_event = self._loop.time()
+        if self._watch is None:
+            self._look_closer(event)
+        self._append(event, now)
+        if self.progress.add(event, now):
+            self._alarm.set()
+        if type(event) is OutputToolResultEvent and event.part.outcome == 'retried':
+            self._rejected(str(event.part.content), event.part.tool_name)
+
+    def _append(self, event: RunEvent, now: float) -> None:
+        # Views may have learnt of a deadline already while the run still unwinds.
+        if not self.record.closed:
+            self.record.append(event, now)
+
+    # What the watch tells
+
+    def request_opened(self, messages: Sequence[ModelMessage]) -> None:
+        """The model is about to be asked."""
+        now = self._last_event = self._loop.time()
+        self._truncated = False
+        reason = rejection_in(messages)
+        if reason is not None:
+            self._rejected(reason)
+        self.progress.request_opened(now)
+        self._alarm.set()
+        if self._deadlines.finish_grace is not None and self._grace is None:
+            self._grace = self._loop.call_later(self._deadlines.finish_grace, self._look_for_the_end)
+
+    def request_closed(self) -> None:
+        """The response is over and its connection closed, however that came."""
+        self.progress.request_closed()
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+
+    def response_truncated(self, model_name: str) -> None:
+        """A response ended without a finish reason, and that is only to be marked."""
+        self._truncated = True
+        self._append(ResponseTruncatedEvent(model_name=model_name), self._loop.time())
+
+    def response_whole(self, model_name: str, reason: str) -> None:
+        """The model cannot stream, so it was asked for a whole response."""
+        self._append(WholeResponseEvent(model_name=model_name, reason=reason), self._loop.time())
+
+    def _rejected(self, reason: str, tool_name: str | None = None) -> None:
+        self._append(self.progress.attempt_rejected(reason, tool_name=tool_name), self._loop.time())
+
+    def _look_closer(self, event: object) -> None:
+        """Without a watch, requests show only in the history, and truncation only in the result."""
+        if type(event) is PartStartEvent and event.index == 0:
+            messages = self.driver.messages() or []
+            reason = rejection_in(messages) if len(messages) > self._messages_seen else None
+            self._messages_seen = len(messages)
+            if reason is not None:
+                self._rejected(reason)
+        elif isinstance(event, AgentRunResultEvent) and is_truncated(
+            response := cast('AgentRunResultEvent[Any]', event).result.response
+        ):
+            name = response.model_name or 'the model'
+            if self._on_truncation == 'raise':
+                raise StreamTruncated(model_name=name)
+            self.response_truncated(name)
+
+    # Time
+
+    def _late(self, due: Due) -> None:
+        if due.phase != 'total' and self._end_finished_response():
+            return
+        self._expired = due
+        self._task.cancel()
+        self._grace = self._loop.call_later(SURFACE_AFTER, self._surface)
+
+    def _surface(self) -> None:
+        """The run does not unwind (a tool blocks a thread, say): views learn of the deadline now."""
+        if self._expired is not None and not self.record.closed:
+            error = self._timeout(self._expired)
+            error.text, error.messages, error.usage = self.progress.text, self.messages(), self.driver.usage()
+            self.record.close(error)
+
+    def _look_for_the_end(self) -> None:
+        """Once each grace: is the model finished, and silent since?"""
+        grace = self._deadlines.finish_grace
+        if grace is None:
+            return
+        silent = self._loop.time() - self._last_event
+        if silent >= grace and self._end_finished_response():
+            self._grace = None
+            return
+        self._grace = self._loop.call_later(grace - silent if silent < grace else grace, self._look_for_the_end)
+
+    def _end_finished_response(self) -> bool:
+        if self._watch is None or not self._watch.finished:
+            return False
+        waited = self._loop.time() - self._last_event
+        if not self._watch.end_response():
+            return False
+        self._append(ConnectionHeldOpenEvent(waited=waited), self._loop.time())
+        return True

@@ -1,0 +1,280 @@
+"""`RunStream`: a run that one can watch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, cast, overload
+
+from pydantic_ai.agent import AgentRunEvents
+from pydantic_ai.messages import ModelMessage
+from pydantic_ai.result import StreamedRunResult
+from pydantic_ai.run import AgentRunResult
+from pydantic_ai.usage import RunUsage
+
+from ..aio.cursor import Cursor
+from ..aio.paced import Paced
+from ..core.deadlines import Deadlines
+from ..core.pacing import Smoothing
+from ..core.stats import StreamStats
+from ..errors import StreamUsageError
+from ..reduce.events import RunEvent, text_in, thinking_in
+from .driver import Driver, EventsDriver, Run, TextDriver
+from .mount import history_of, mount
+from .pump import Finish, Pump
+from .views import TextView, or_retraction
+from .watch import ModelWatch, OnTruncation
+
+__all__ = ['RunStream']
+
+OutputT = TypeVar('OutputT')
+
+
+class RunStream(Generic[OutputT]):
+    """A run that one can watch: recorded once, seen through any number of views, at their own speeds.
+
+    Wrap the call that you make anyway. `agent.run_stream_events(...)` is the one to prefer. `agent.run_stream(...)`
+    works too, with what it loses by its nature: it takes the first text for the answer, so a model that says "Let me
+    look." and then calls a tool is cut short; events of earlier requests and of tools are not seen; rejected output
+    raises instead of being tried again. What it loses on `break`, the partial reply, this class keeps.
+
+    The run starts when the context is entered and goes on at the provider's speed, whether or not anybody reads.
+    Leaving the context ends it, closes the provider's connection and waits until no task is left. However it ends,
+    `text_so_far`, `messages`, `usage`, `stats` and the views still tell all that came, also after the context.
+
+    If the run fails, each view raises the error after everything that came before it. If nobody has seen the error
+    when the context is left, it is raised there.
+
+    Args:
+        run: `agent.run_stream_events(...)` or `agent.run_stream(...)`, not entered yet.
+        deadlines: Limits on silence, pace and duration. None by default, except that a connection that stays open
+            after the model has finished is closed after `Deadlines.finish_grace`.
+        on_truncation: What to do when a response ends without a finish reason. `'raise'` raises `StreamTruncated`;
+            `'mark'` takes the reply as it is, with `finish == 'truncated'` and a `ResponseTruncatedEvent`.
+
+    Raises:
+        TypeError: `run` is something else, for example the agent's method without its call.
+
+    Example:
+        ```python
+        import asyncio
+
+        from pydantic_ai import Agent
+        from pydantic_ai_streaming import Deadlines, RunStream, Smoothing
+        from pydantic_ai_streaming.testing import ScriptedModel
+
+        agent = Agent(ScriptedModel(['A stream ', 'that one ', 'can watch.']))
+
+
+        async def main():
+            async with RunStream(agent.run_stream_events('Go'), deadlines=Deadlines(first=10, idle=15)) as stream:
+                async for piece in stream.text(smoothing=Smoothing()):
+                    print(piece, end='', flush=True)
+            print('', stream.finish)
+
+
+        asyncio.run(main())
+        #> A stream that one can watch. complete
+        ```
+    """
+
+    @overload
+    def __init__(
+        self,
+        run: AbstractAsyncContextManager[AgentRunEvents[OutputT]],
+        *,
+        deadlines: Deadlines | None = None,
+        on_truncation: OnTruncation = 'raise',
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        run: AbstractAsyncContextManager[StreamedRunResult[Any, OutputT]],
+        *,
+        deadlines: Deadlines | None = None,
+        on_truncation: OnTruncation = 'raise',
+    ) -> None: ...
+
+    def __init__(
+        self,
+        run: Run[OutputT],
+        *,
+        deadlines: Deadlines | None = None,
+        on_truncation: OnTruncation = 'raise',
+    ) -> None:
+        if on_truncation not in ('raise', 'mark'):
+            raise ValueError(f"on_truncation={on_truncation!r}: use 'raise' or 'mark'")
+        if deadlines is not None and not isinstance(deadlines, Deadlines):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+            raise TypeError(f'deadlines={deadlines!r}: use Deadlines(first=..., idle=..., total=...)')
+        watch = ModelWatch(on_truncation=on_truncation)
+        given = history_of(_checked(run))
+        run, mounted = mount(run, watch)
+        self._pump: Pump[OutputT] = Pump(
+            _driver(run),
+            deadlines=deadlines or Deadlines(),
+            watch=watch if mounted else None,
+            given=given,
+            on_truncation=on_truncation,
+        )
+        watch.observer = self._pump
+        self._error_seen = False
+
+    async def __aenter__(self) -> Self:
+        if self._pump.started:
+            raise StreamUsageError('This RunStream was entered before, and a run runs once: make a new one.')
+        self._pump.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._pump.stop()
+        if isinstance(error, asyncio.CancelledError) and error.__context__ is None:
+            # pydantic-ai ties the state of a cancelled run to the cancellation that it saw, which was the pump's:
+            # through the context, RunCancelled.from_cancellation(error) finds it.
+            error.__context__ = self._pump.cancellation
+        failure = self._pump.record.error
+        if error is None and failure is not None and not self._error_seen:
+            self._error_seen = True
+            raise failure.with_traceback(None)
+
+    # Views
+
+    def text(self, *, smoothing: Smoothing | None = None) -> AsyncIterator[str]:
+        """View the text of the run, from its beginning.
+
+        Joined, the pieces are the text that the model has streamed. A response that output validation rejects is
+        announced by a `Retraction`, an empty piece, before the next attempt begins.
+
+        Args:
+            smoothing: How to pace the pieces; `None` yields them as they come.
+
+        Raises:
+            StreamTimeout: A deadline has passed.
+            StreamTruncated: The reply was cut off.
+            Exception: What the run failed with.
+        """
+        return self._view(text_in, smoothing)
+
+    def thinking(self, *, smoothing: Smoothing | None = None) -> AsyncIterator[str]:
+        """View what the model thinks, as far as the provider shows it, from its beginning. Otherwise like `text`."""
+        return self._view(thinking_in, smoothing)
+
+    def events(self, *, offset: int = 0) -> Cursor[RunEvent]:
+        """View everything in order: pydantic-ai's own events and the few of this library (`RunEvent`).
+
+        Args:
+            offset: Where to begin. The cursor's own `offset` is that of the next event, so a view can be left and
+                another one go on in its place.
+
+        Raises:
+            ValueError: The offset is negative.
+            Exception: As `text`.
+        """
+        return Cursor(self._started().record, offset, on_error=self._saw_error)
+
+    def _view(self, read: Any, smoothing: Smoothing | None) -> AsyncIterator[str]:
+        if smoothing is not None and not isinstance(smoothing, Smoothing):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+            raise TypeError(f'smoothing={smoothing!r}: use Smoothing(...), or None for the text as it comes')
+        cursor, piece_in = self.events(), or_retraction(read)
+        return TextView(cursor, piece_in) if smoothing is None else Paced(cursor, piece_in, smoothing)
+
+    # What is known at any moment
+
+    @property
+    def text_so_far(self) -> str:
+        """All text that has been streamed, in order; of rejected attempts too, which events tell apart."""
+        return self._started().progress.text
+
+    @property
+    def finish(self) -> Finish | None:
+        """Why the run ended; `None` while it goes on."""
+        return self._pump.finish
+
+    @property
+    def output(self) -> OutputT:
+        """The validated output.
+
+        Raises:
+            StreamUsageError: The run goes on, or was stopped.
+            Exception: What the run failed with.
+        """
+        pump = self._started()
+        if pump.finish is None:
+            raise StreamUsageError(
+                'The output is not there yet: read a view to its end, or use `await stream.get_output()`.'
+            )
+        if pump.record.error is not None:
+            self._error_seen = True
+            raise pump.record.error.with_traceback(None)
+        if pump.finish == 'stopped':
+            raise StreamUsageError('The run was stopped before it had an output; text_so_far holds what came.')
+        return cast('OutputT', pump.driver.output)
+
+    async def get_output(self) -> OutputT:
+        """Wait for the end of the run and return `output`. Raises as `output` does."""
+        await self._started().wait()
+        return self.output
+
+    @property
+    def result(self) -> AgentRunResult[OutputT] | None:
+        """pydantic-ai's result, or `None` as long as there is none, and with `agent.run_stream`, which has none."""
+        return self._pump.driver.result
+
+    @property
+    def messages(self) -> list[ModelMessage]:
+        """The whole message history. Once the run is over it goes straight into the next one, however it ended.
+
+        An interrupted run keeps the part of the reply that came. Tool calls without a result are closed, and a
+        closing note tells the model what became of the reply, so that a run without a new prompt asks it again.
+        """
+        return self._pump.messages()
+
+    @property
+    def usage(self) -> RunUsage:
+        """What the run has used. Providers report tokens at the end of a response."""
+        return self._pump.driver.usage()
+
+    @property
+    def stats(self) -> StreamStats:
+        """The figures of the stream so far."""
+        return self._started().stats()
+
+    async def stop(self) -> None:
+        """End the run and wait until it has let go of everything. Views end after what has come.
+
+        Safe to call from any task of the same event loop, and again.
+        """
+        await self._started().stop()
+
+    def _started(self) -> Pump[OutputT]:
+        if not self._pump.started:
+            raise StreamUsageError('The run has not started: use `async with RunStream(...) as stream:` first.')
+        return self._pump
+
+    def _saw_error(self) -> None:
+        self._error_seen = True
+
+
+def _checked(run: object) -> Any:
+    if isinstance(run, AgentRunEvents | StreamedRunResult):
+        raise TypeError(
+            'RunStream enters the run itself: pass agent.run_stream_events(...) as it is, not what `async with` gave.'
+        )
+    if callable(run) and not hasattr(run, '__aenter__'):
+        raise TypeError('RunStream needs the call, not the method: RunStream(agent.run_stream_events(prompt)).')
+    if not isinstance(run, AbstractAsyncContextManager):
+        raise TypeError(
+            f'RunStream needs agent.run_stream_events(...) or agent.run_stream(...), not a {type(run).__name__}.'
+        )
+    return cast('Any', run)
+
+
+def _driver(run: Run[OutputT]) -> Driver[OutputT]:
+    # contextlib's context managers know what they were made from; run_stream() is the one that is made so.
+    if getattr(run, 'func', None) is not None:
+        return TextDriver(cast('AbstractAsyncContextManager[StreamedRunResult[Any, OutputT]]', run))
+    return EventsDriver(cast('AbstractAsyncContextManager[AgentRunEvents[OutputT]]', run))

@@ -1,0 +1,164 @@
+"""Sees the model requests of a run where they happen: when they open and close, and whether the model has finished.
+
+pydantic-ai's events tell what the model says, but not when it is asked, nor that it has given its finish reason while
+the connection stays open, nor that a stream ended without one. A capability sees all three, at the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.exceptions import UnexpectedModelBehavior, UserError
+from pydantic_ai.messages import ModelMessage, ModelResponseStreamEvent
+from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.tools import RunContext
+
+from ..errors import StreamTruncated
+from ..reduce.truncation import is_truncated
+
+__all__ = ['ModelWatch', 'OnTruncation', 'RequestObserver']
+
+OnTruncation: TypeAlias = Literal['raise', 'mark']
+"""What to do with a response that ended without a finish reason."""
+
+
+class RequestObserver:
+    """What a `ModelWatch` tells. Does nothing on its own."""
+
+    def request_opened(self, messages: Sequence[ModelMessage]) -> None:
+        """The model is about to be asked."""
+
+    def request_closed(self) -> None:
+        """The response is over and its connection closed, however that came."""
+
+    def response_truncated(self, model_name: str) -> None:
+        """A response ended without a finish reason, and `on_truncation='mark'`."""
+
+    def response_whole(self, model_name: str, reason: str) -> None:
+        """The model cannot stream, so it was asked for a whole response."""
+
+
+@dataclass(eq=False)
+class ModelWatch(AbstractCapability[Any]):
+    """Watches every model request of one run. Innermost: it sees what the provider's client yields."""
+
+    observer: RequestObserver = field(default_factory=RequestObserver, repr=False)
+    on_truncation: OnTruncation = 'raise'
+
+    _response: StreamedResponse | None = field(default=None, init=False, repr=False)
+    _puller: asyncio.Task[Any] | None = field(default=None, init=False, repr=False)
+    _ending: bool = field(default=False, init=False, repr=False)
+
+    def get_wrapper_model(self, model: Model) -> Model:
+        """Wrap the model of a request."""
+        return _WatchedModel(model, self)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the model has given its finish reason in the response that is being streamed."""
+        response = self._response
+        return response is not None and response.finish_reason is not None
+
+    def end_response(self) -> bool:
+        """End the response that is being streamed, as if the provider had closed the connection.
+
+        Returns whether there was one to end. The run goes on with what the model has said.
+        """
+        if self._puller is None:
+            return False
+        self._ending = True
+        # As asyncio.timeout does it: cancel what waits for the connection, and take the cancellation back there.
+        self._puller.cancel()
+        return True
+
+    def attach(self, response: StreamedResponse) -> None:
+        """Watch a response as it is streamed."""
+        self._response = response
+        # `_get_event_iterator` is what each model class implements; everything that pydantic-ai adds (final results,
+        # part ends, cancellation) is built on it, and the response keeps its own class and state.
+        stream: Callable[[], AsyncIterator[ModelResponseStreamEvent]] = response._get_event_iterator  # pyright: ignore[reportPrivateUsage]
+        setattr(response, '_get_event_iterator', lambda: self._watched(response, stream()))  # noqa: B010
+
+    def detach(self) -> None:
+        """The response is over."""
+        self._response = self._puller = None
+        self.observer.request_closed()
+
+    async def _watched(
+        self, response: StreamedResponse, events: AsyncIterator[ModelResponseStreamEvent]
+    ) -> AsyncGenerator[ModelResponseStreamEvent]:
+        while True:
+            # Asked anew each time: every pull may come from another task.
+            self._puller = task = asyncio.current_task()
+            try:
+                event = await anext(events)
+            except StopAsyncIteration:
+                break
+            except asyncio.CancelledError:
+                if not self._ending:
+                    raise
+                assert task is not None
+                task.uncancel()
+                break
+            finally:
+                self._puller = None
+            yield event
+        self._ending = False
+        if is_truncated(response.get()):
+            self._truncated(response.model_name)
+
+    def _truncated(self, model_name: str) -> None:
+        if self.on_truncation == 'raise':
+            raise StreamTruncated(model_name=model_name)
+        self.observer.response_truncated(model_name)
+
+
+class _WatchedModel(WrapperModel):
+    def __init__(self, wrapped: Model, watch: ModelWatch) -> None:
+        super().__init__(wrapped)
+        self._watch = watch
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        watch = self._watch
+        watch.observer.request_opened(messages)
+        try:
+            async with AsyncExitStack() as stack:
+                opening = self.wrapped.request_stream(messages, model_settings, model_request_parameters, run_context)
+                try:
+                    response = await stack.enter_async_context(opening)
+                except (NotImplementedError, AssertionError, UserError) as error:
+                    if not _cannot_stream(self.wrapped, error):
+                        raise
+                    watch.observer.response_whole(self.model_name, str(error))
+                    whole = await self.wrapped.request(messages, model_settings, model_request_parameters)
+                    yield CompletedStreamedResponse(
+                        whole, model_request_parameters=model_request_parameters, replay_events=True
+                    )
+                    return
+                except UnexpectedModelBehavior as error:
+                    if watch.on_truncation == 'raise' and error.message.startswith('Streamed response ended without'):
+                        raise StreamTruncated(model_name=self.model_name) from error
+                    raise
+                watch.attach(response)
+                yield response
+        finally:
+            watch.detach()
+
+
+def _cannot_stream(model: Model, error: Exception) -> bool:
+    # The kinds of model say it in different ways; UserError and AssertionError can also mean something else.
+    return isinstance(error, NotImplementedError) or 'stream' in str(error).lower()
