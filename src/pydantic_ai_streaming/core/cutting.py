@@ -117,7 +117,17 @@ class Cutter:
     @property
     def held(self) -> int:
         """Code points that were fed and did not come out yet."""
-        return len(self._end) + (self._group.held if self._group else 0)
+        return self.held_words + self.held_end
+
+    @property
+    def held_words(self) -> int:
+        """Code points of the whole words of an unfinished line or sentence."""
+        return self._group.length if self._group else 0
+
+    @property
+    def held_end(self) -> int:
+        """Code points of the last word, cluster or sequence, which may go on."""
+        return len(self._end)
 
     def feed(self, text: str) -> list[str]:
         """The units that `text` completes; the last one is held."""
@@ -130,22 +140,25 @@ class Cutter:
             self._end = ''
         return self._group.feed(units) if self._group else units
 
-    def release(self) -> list[str]:
-        """What need not be waited for any longer: all that is held, but the start of a sequence or of a delimiter.
+    def release_words(self) -> list[str]:
+        """The whole words of an unfinished line or sentence, so that only its last word is held."""
+        return self._group.flush() if self._group else []
 
-        For a word, line or sentence of which nothing more has come for a while. What follows is cut as a new unit.
+    def release(self) -> list[str]:
+        """All that is held, cut between grapheme clusters, but the start of a sequence or of a delimiter.
+
+        For when nothing more has come for a while. What follows is cut as a new unit.
         """
-        units = self._group.flush() if self._group else []
+        units = self.release_words()
         if self._end and not self._unfinished:
-            clusters, unfinished = _clusters(self._end)
-            self._end = clusters.pop() if unfinished else ''
-            self._unfinished = unfinished
+            clusters, self._unfinished = _clusters(self._end)
+            self._end = clusters.pop() if self._unfinished else ''
             units += clusters
         return units
 
     def flush(self) -> list[str]:
         """All that is held, even if it is the start of something. After it the cutter is as new."""
-        units = self._group.flush() if self._group else []
+        units = self.release_words()
         if self._end:
             units.append(self._end)
         self._end, self._unfinished, self._in_long_word = '', False, False
@@ -178,18 +191,14 @@ def _clusters(text: str) -> tuple[list[str], bool]:
 
 
 class _Group:
-    """Joins words into lines or sentences: each word is looked at once, and knows whether it closes what came before."""
+    """Joins words into lines or sentences. Each word is looked at once: does it close what came before it?"""
 
     def __init__(self, by: Literal['line', 'sentence']) -> None:
         self._by_sentence = by == 'sentence'
         self._words: list[str] = []
-        self._length = 0
+        self.length = 0
         self._stop = ''
         """How far the end of a sentence has come: '' for not at all, or its full stop, or ' ' after it."""
-
-    @property
-    def held(self) -> int:
-        return self._length
 
     def feed(self, words: list[str]) -> list[str]:
         units: list[str] = []
@@ -197,13 +206,13 @@ class _Group:
             if self._words and self._closes_before(word):
                 units.append(self._close())
             self._words.append(word)
-            self._length += len(word)
-            if word[-1] == '\n' or self._length > LONGEST_UNIT:
+            self.length += len(word)
+            if word[-1] == '\n' or self.length > LONGEST_UNIT:
                 units.append(self._close())
         return units
 
     def flush(self) -> list[str]:
-        words, self._words, self._length, self._stop = self._words, [], 0, ''
+        words, self._words, self.length, self._stop = self._words, [], 0, ''
         return words
 
     def _close(self) -> str:
