@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydantic_ai_streaming.testing import virtual_time
-    from pydantic_ai_streaming.testing.cuts import cuts, every_cut, reply
+    from pydantic_ai_streaming.testing.cutting import cuts, every_cut, reply
     from pydantic_ai_streaming.testing.requests import CloseReason, RecordedRequest
     from pydantic_ai_streaming.testing.scripted import Script, ScriptedModel, ScriptEndedError
     from pydantic_ai_streaming.testing.scripted_stream import StreamClosedError
@@ -83,10 +83,10 @@ _MODULES = {
     'ToolCall': 'steps',
     'Usage': 'steps',
     'VirtualTimeLoop': 'virtual_time',
-    'cuts': 'cuts',
+    'cuts': 'cutting',
     'describe_tasks': 'tasks',
-    'every_cut': 'cuts',
-    'reply': 'cuts',
+    'every_cut': 'cutting',
+    'reply': 'cutting',
 }
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -45,8 +46,9 @@ class VirtualTime:
 def virtual_time() -> VirtualTime:
     """Run this asynchronous test, and its asynchronous fixtures, on a `VirtualTimeLoop`.
 
-    `@pytest.mark.virtual_time` does the same for a test, a class or a module (`pytestmark = pytest.mark.virtual_time`).
-    It needs pytest-asyncio with the hook `pytest_asyncio_loop_factories`, and a test function that is `async def`.
+    `@pytest.mark.virtual_time` does the same for a test, a class or a module (`pytestmark = pytest.mark.virtual_time`),
+    and takes the settings of `VirtualTimeLoop`, such as `@pytest.mark.virtual_time(patience=60)`. The test must be
+    `async def`, and pytest-asyncio must have the hook `pytest_asyncio_loop_factories`.
     """
     return VirtualTime()
 
@@ -83,14 +85,15 @@ class _VirtualLoops:
     A hook that stood always would choose the loop of every test of every project in which this package is installed.
     """
 
-    asked: bool = field(default=False)
+    settings: Mapping[str, float]
+    asked: bool = False
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_asyncio_loop_factories(self) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
         from pydantic_ai_streaming.testing.virtual_time import VirtualTimeLoop
 
         self.asked = True
-        return {'virtual_time': VirtualTimeLoop}
+        return {'virtual_time': partial(VirtualTimeLoop, **self.settings)}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -99,7 +102,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     if not _asks_for(metafunc.definition, 'virtual_time'):
         yield
         return
-    loops = _VirtualLoops()
+    marker = metafunc.definition.get_closest_marker('virtual_time')
+    loops = _VirtualLoops(marker.kwargs if marker else {})
     metafunc.config.pluginmanager.register(loops)
     try:
         yield
