@@ -74,9 +74,11 @@ def test_asynchronous_fixtures_share_the_virtual_loop_and_clean_up_on_it(project
         async def test_it(server):
             await asyncio.sleep(100)
             assert server.get_loop() is asyncio.get_running_loop()
+
+        def test_synchronous(): ...
         """,
     )
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(passed=2)
 
 
 def test_a_synchronous_test_cannot_ask_for_virtual_time(project: pytest.Pytester) -> None:

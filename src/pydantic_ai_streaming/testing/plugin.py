@@ -7,6 +7,7 @@ package's models are not imported here.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import warnings
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -109,7 +110,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
         yield
     finally:
         metafunc.config.pluginmanager.unregister(loops)
-    if not loops.asked:
+    # A marker on a module or a class also stands on its synchronous tests, for which it means nothing.
+    is_meant = 'virtual_time' in metafunc.fixturenames or inspect.iscoroutinefunction(metafunc.function)
+    if is_meant and not loops.asked:
         pytest.fail(
             f'{metafunc.definition.nodeid} asks for virtual_time, but pytest-asyncio does not run it: it must be an '
             '`async def` test that pytest-asyncio takes (asyncio_mode = "auto", or @pytest.mark.asyncio), with a '

@@ -84,6 +84,10 @@ class ScriptedModel(Model):
         settings: ModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
     ) -> None:
+        if not responses:
+            raise ValueError('A script needs at least one response')
+        if not gap >= 0:
+            raise ValueError(f'gap is {gap!r}; it must be a number of seconds, 0 or more')
         if profile is None:
             profile = ModelProfile(supports_json_schema_output=True, supports_json_object_output=True)
         super().__init__(settings=settings, profile=profile)
@@ -157,9 +161,10 @@ class ScriptedModel(Model):
     ) -> ScriptedStream:
         settings, parameters = self.prepare_request(settings, parameters)
         number = len(self.requests)
-        if number >= len(self._responses) and not (self._loop and self._responses):
+        if number >= len(self._responses) and not self._loop:
+            noun = 'response' if len(self._responses) == 1 else 'responses'
             raise ScriptEndedError(
-                f'The script has {len(self._responses)} responses, and this is model request {number + 1}. '
+                f'The script has {len(self._responses)} {noun}, and this is model request {number + 1}. '
                 'Add a response, or loop=True to begin again. The request: '
                 f'{messages[-1] if messages else "without messages"}'
             )
