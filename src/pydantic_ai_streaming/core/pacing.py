@@ -1,0 +1,380 @@
+"""Text at a pace one can read.
+
+A model's text arrives unevenly: a token every 20 ms, 90 characters every 350 ms, 3 KB at once. A `Pacer` holds as little
+of it as makes it flow. It spreads what it has over the time until more is expected, and shows every character
+`Smoothing.max_lag` after its arrival at the latest, so that a fast model is never slowed down.
+
+It has no clock. Time is an argument, in seconds from any origin, and `Pacer.next_due` says when to ask again:
+
+- the pace is the backlog divided by the time until the next burst is expected, from the gaps between bursts so far;
+- the pace is raised to what the oldest characters need to be shown in time;
+- text that arrives when nothing waits is shown at once, and so is the first piece;
+- an unfinished unit is held as long as the gaps so far justify, then shown cut between graphemes;
+- after the end of the source the rest follows at an even pace within `Smoothing.drain`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic_ai_streaming.core.cutting import UNITS, Cutter, Unit
+
+__all__ = ['Pacer', 'Smoothing']
+
+
+@dataclass(frozen=True, kw_only=True)
+class Smoothing:
+    """How text is paced.
+
+    Raises:
+        ValueError: A value is negative, not finite, or no unit; or `fps` is 0.
+        TypeError: A number is expected and another type was given.
+
+    Example:
+        >>> Smoothing(by='line', max_lag=0.25)
+        Smoothing(by='line', max_lag=0.25, drain=0.12, max_hold=0.6, fps=60)
+    """
+
+    by: Unit = 'word'
+    """What is shown whole: graphemes, words, lines or sentences."""
+
+    max_lag: float = 0.4
+    """Seconds that a complete unit waits at most, plus one update. More is smoother; 0 shows each unit at once.
+
+    0.4 bridges the pauses of providers that send a batch every 300 to 400 ms, and 0.25 leaves gaps there. A steady
+    stream is some 20 ms late with either.
+    """
+
+    drain: float = 0.12
+    """Seconds at most from the end of the source to the last piece. 0 shows the rest with the next update."""
+
+    max_hold: float = 0.6
+    """Seconds that an unfinished unit is held at most, such as half a word or the first `*` of `**`."""
+
+    fps: float = 60
+    """Updates per second at most. A screen shows no more than it refreshes, and each update costs a rendering."""
+
+    def __post_init__(self) -> None:
+        if self.by not in UNITS:
+            raise ValueError(f'by={self.by!r} is no unit of text: use one of {", ".join(map(repr, UNITS))}')
+        numbers: dict[str, object] = {
+            'max_lag': self.max_lag,
+            'drain': self.drain,
+            'max_hold': self.max_hold,
+            'fps': self.fps,
+        }
+        for name, value in numbers.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise TypeError(f'{name}={value!r} is not a number: use an int or a float')
+            if not 0 <= value < math.inf:
+                raise ValueError(f'{name}={value!r}: use a finite number that is not negative')
+        if not self.fps:
+            raise ValueError('fps=0 would never show anything: use a positive number of updates per second')
+
+
+class Pacer:
+    """Says which text to show when.
+
+    Feed it with text as it arrives, and call `due` when the instant `next_due` has come. What it returns, joined, is
+    what was fed, whatever the instants: a late call gets more at once, an early one gets nothing. Instants are seconds
+    from any origin; one that is before an earlier one counts as that one, so that a clock that is set back does no harm.
+
+    Args:
+        smoothing: How to pace; by default `Smoothing()`.
+
+    Example:
+        >>> pacer = Pacer(Smoothing(max_lag=0.25))
+        >>> pacer.feed('Once upon a time', 10.0)
+        >>> pacer.next_due, pacer.due(10.0)
+        (10.0, 'Once ')
+        >>> pacer.close(10.02)
+        >>> pieces = []
+        >>> while (instant := pacer.next_due) is not None:
+        ...     pieces.append(pacer.due(instant))
+        >>> ''.join(pieces), pacer.finished
+        ('upon a time', True)
+    """
+
+    def __init__(self, smoothing: Smoothing | None = None) -> None:
+        self._smoothing = smoothing or Smoothing()
+        self._frame = 1 / self._smoothing.fps
+        self._cutter = Cutter(self._smoothing.by)
+        self._bursts = _Bursts(self._smoothing.max_lag)
+        self._backlog = _Backlog(merge=self._frame / 2)
+        # Characters that the pace allows to show now; below 0 while the last unit takes its time.
+        self._credit = 0.0
+        self._rate = 0.0
+        self._now = -math.inf
+        self._next_update = -math.inf
+        self._unit_due = math.inf
+        # When the first of what is held came, and the first of its end.
+        self._held_since = self._end_since = -math.inf
+        self._hold_until = math.inf
+        self._released = False
+        self._closed_at: float | None = None
+
+    @property
+    def next_due(self) -> float | None:
+        """The instant at which to call `due` again; None if there is nothing to do before the next `feed` or `close`.
+
+        After `due(next_due)` either text came or this is later.
+        """
+        instant = min(self._unit_due, self._hold_until)
+        return None if instant == math.inf else instant
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was closed and everything was returned."""
+        return self._closed_at is not None and not self._backlog.length
+
+    def feed(self, text: str, now: float) -> None:
+        """Take `text`, which arrived at `now`.
+
+        Raises:
+            RuntimeError: After `close`.
+        """
+        if self._closed_at is not None:
+            raise RuntimeError('feed() after close(): use a new Pacer for another text')
+        if not text:
+            return
+        now = self._advance(now)
+        self._bursts.add(len(text), now)
+        held = self._cutter.held
+        if not held:
+            self._held_since = now
+        units = self._cutter.feed(text)
+        self._wait(units, held)
+        if sum(map(len, units)) >= held:
+            self._held_since = now
+        if self._cutter.held_end <= len(text):
+            self._end_since = now
+        self._released = False
+        self._plan()
+
+    def due(self, now: float) -> str:
+        """The text to show at `now`; '' if it is too early."""
+        now = self._advance(now)
+        while now >= self._hold_until:
+            self._end_hold()
+            self._plan()
+        if now < self._unit_due:
+            return ''
+        pieces = [self._take()]
+        last = self._closed_at is not None and now + self._frame > self._closed_at + self._smoothing.drain
+        while self._backlog.length and (
+            last or self._credit >= 0 or self._backlog.deadline <= now or self._backlog.head.isspace()
+        ):
+            pieces.append(self._take())
+        self._next_update = now + self._frame
+        self._plan()
+        return ''.join(pieces)
+
+    def close(self, now: float) -> None:
+        """No more text comes: from here the rest is due within `Smoothing.drain`. Closing again changes nothing."""
+        if self._closed_at is not None:
+            return
+        self._closed_at = self._advance(now)
+        held = self._cutter.held
+        self._wait(self._cutter.flush(), held)
+        self._plan()
+
+    def flush(self) -> str:
+        """All that waits or is held, at once: so that nothing is lost when the source fails or the reader leaves."""
+        pieces: list[str] = []
+        while self._backlog.length:
+            pieces.append(self._take())
+        pieces += self._cutter.flush()
+        self._plan()
+        return ''.join(pieces)
+
+    def at_once(self, text: str, now: float) -> str:
+        """All that waits or is held, then `text`, to be shown now: for a notice that keeps its place in the text."""
+        self._next_update = self._advance(now) + self._frame
+        return self.flush() + text
+
+    def _advance(self, now: float) -> float:
+        if now > self._now:
+            if self._backlog.length:
+                self._credit += self._rate * (now - self._now)
+            self._now = now
+        return self._now
+
+    def _wait(self, units: list[str], held: int) -> None:
+        """Let units wait, of which the first `held` code points were held before."""
+        place = 0
+        for unit in units:
+            came = self._held_since if place < held else self._now
+            self._backlog.add(unit, came + self._smoothing.max_lag)
+            place += len(unit)
+
+    def _end_hold(self) -> None:
+        if held := self._cutter.held_words:
+            self._wait(self._cutter.release_words(), held)
+            self._held_since = self._end_since
+        else:
+            held = self._cutter.held_end
+            expired = self._now >= self._end_since + self._smoothing.max_hold
+            self._wait(self._cutter.flush() if expired else self._cutter.release(), held)
+            self._released = True
+
+    def _take(self) -> str:
+        unit = self._backlog.pop()
+        # A pause makes no credit: what comes after it starts afresh.
+        self._credit = self._credit - len(unit) if self._backlog.length else 0.0
+        return unit
+
+    def _plan(self) -> None:
+        """Decide the pace, and when something is to be done."""
+        self._hold_until = self._hold_end()
+        if not self._backlog.length:
+            self._rate = 0.0
+            self._unit_due = math.inf
+            return
+        self._rate = self._pace()
+        unit_due = min(self._now + max(-self._credit / self._rate, 0.0), self._backlog.deadline)
+        if self._closed_at is not None:
+            unit_due = min(unit_due, self._closed_at + self._smoothing.drain - self._frame)
+        self._unit_due = max(unit_due, self._now, self._next_update)
+
+    def _pace(self) -> float:
+        """Characters per second."""
+        if self._closed_at is None:
+            empty_at, rate = self._bursts.expected, 0.0
+        else:
+            empty_at, rate = self._closed_at + self._smoothing.drain, self._rate
+        # The last update is one before that instant; with half an update left, everything is shown now.
+        shortest = self._frame / 2
+        left = max(empty_at - self._frame - self._now, shortest)
+        return max(rate, self._backlog.length / left, self._backlog.pace(self._now, shortest))
+
+    def _hold_end(self) -> float:
+        if self._cutter.held_words:
+            return min(self._bursts.overdue, self._held_since + self._smoothing.max_hold)
+        if self._cutter.held_end:
+            latest = self._end_since + self._smoothing.max_hold
+            return latest if self._released else min(self._bursts.overdue, latest)
+        return math.inf
+
+
+class _Bursts:
+    """What to expect of a source: an average of the gaps between its bursts, and their mean deviation.
+
+    As TCP estimates its round trips (RFC 6298, section 2), with the plain average of the first ones.
+    """
+
+    SAME = 0.004
+    """Seconds: arrivals closer than this are one burst, as when one TCP segment carries many deltas."""
+    WEIGHT = 1 / 8
+    LONGEST = 1.0
+    """Seconds: a longer gap is a pause, and counts as this."""
+    BATCH = 24
+    """Characters: a first burst of more is a batch, and not a token of a steady stream."""
+    FIRST = 0.02
+    """Seconds that a first batch takes at most."""
+    SHORTEST_WAIT = 0.06
+    """Seconds that an unfinished unit is waited for at least."""
+
+    def __init__(self, max_lag: float) -> None:
+        self._max_lag = max_lag
+        self._started = math.inf
+        self._last = -math.inf
+        self._first = 0
+        self._gaps = 0
+        self._gap = 0.0
+        self._deviation = 0.0
+
+    def add(self, characters: int, now: float) -> None:
+        """Note an arrival."""
+        gap = now - self._last
+        self._last = now
+        if gap == math.inf:
+            self._started = now
+        if gap > self.SAME and gap < math.inf:
+            self._add_gap(min(gap, self.LONGEST))
+        elif now - self._started <= self.FIRST:
+            self._first += characters
+        else:
+            self._first = 0
+
+    def _add_gap(self, gap: float) -> None:
+        self._gaps += 1
+        if self._gaps == 1:
+            self._gap = gap
+            return
+        error = gap - self._gap
+        self._gap += error * max(self.WEIGHT, 1 / self._gaps)
+        self._deviation += (abs(error) - self._deviation) * self.WEIGHT
+
+    @property
+    def expected(self) -> float:
+        """The instant by which the next burst has probably come."""
+        if self._gaps:
+            return self._last + self._gap + self._deviation
+        # Nothing is known yet: a batch is probably followed by another, a token by the next at any moment.
+        return self._last + (self._max_lag if self._first > self.BATCH else 0.0)
+
+    @property
+    def overdue(self) -> float:
+        """The instant from which the source is pausing."""
+        return self._last + max(self.SHORTEST_WAIT, 1.6 * self._gap + 4 * self._deviation)
+
+
+class _Batch:
+    """Units that are due together."""
+
+    __slots__ = ('deadline', 'length', 'units')
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.units: deque[str] = deque()
+        self.length = 0
+
+
+class _Backlog:
+    """Units that wait to be shown, in batches, the oldest first.
+
+    Args:
+        merge: Seconds. A deadline this close after another becomes the earlier one, which bounds the batches.
+    """
+
+    def __init__(self, merge: float) -> None:
+        self._merge = merge
+        self._batches: deque[_Batch] = deque()
+        self.length = 0
+
+    @property
+    def head(self) -> str:
+        return self._batches[0].units[0]
+
+    @property
+    def deadline(self) -> float:
+        """When the head is to be shown at the latest."""
+        return self._batches[0].deadline
+
+    def add(self, unit: str, deadline: float) -> None:
+        if not self._batches or deadline > self._batches[-1].deadline + self._merge:
+            self._batches.append(_Batch(deadline))
+        batch = self._batches[-1]
+        batch.units.append(unit)
+        batch.length += len(unit)
+        self.length += len(unit)
+
+    def pop(self) -> str:
+        batch = self._batches[0]
+        unit = batch.units.popleft()
+        batch.length -= len(unit)
+        self.length -= len(unit)
+        if not batch.units:
+            self._batches.popleft()
+        return unit
+
+    def pace(self, now: float, shortest: float) -> float:
+        """Characters per second with which every batch is shown in time, `shortest` seconds being the least time."""
+        rate, before = 0.0, 0
+        for batch in self._batches:
+            before += batch.length
+            rate = max(rate, before / max(batch.deadline - now, shortest))
+        return rate
