@@ -40,14 +40,21 @@ class Cursor(AsyncIterator[T], Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        items = self._record.items
-        while self.offset >= len(items):
-            if self._record.closed:
+        record = self._record
+        offset = self.offset
+        while offset >= len(record.items):
+            if record.closed:
                 self.end()
-            await self.wait()
-        item = items[self.offset]
-        self.offset += 1
-        return item
+            # `wait` without its timer, written out: this is done for each event of each view.
+            changed = asyncio.get_running_loop().create_future()
+            record.watch(changed)
+            try:
+                await changed
+            except BaseException:
+                record.unwatch(changed)
+                raise
+        self.offset = offset + 1
+        return record.items[offset]
 
     def take(self) -> Sequence[tuple[float, T]]:
         """Everything that is there and has not been read, each with the instant it came, without waiting."""
@@ -77,20 +84,28 @@ class Cursor(AsyncIterator[T], Generic[T]):
         # Every view raises the same error; without this its traceback would grow with each.
         raise error.with_traceback(None)
 
+    @property
+    def closed_at(self) -> float | None:
+        """When the record was closed, in seconds on its clock; `None` while it is open."""
+        return self._record.closed_at
+
     async def wait(self, until: float | None = None) -> None:
         """Wait for the next change of the record, but at most until the loop's clock shows `until` (seconds)."""
         loop = asyncio.get_running_loop()
         changed = loop.create_future()
-
-        def wake() -> None:
-            if not changed.done():
-                changed.set_result(None)
-
-        self._record.watch(wake)
-        timer = None if until is None else loop.call_at(until, wake)
+        self._record.watch(changed)
+        timer = None if until is None else loop.call_at(until, _wake, changed)
         try:
             await changed
+        except BaseException:
+            self._record.unwatch(changed)
+            raise
         finally:
             if timer is not None:
                 timer.cancel()
-            self._record.unwatch(wake)
+                self._record.unwatch(changed)
+
+
+def _wake(changed: asyncio.Future[None]) -> None:
+    if not changed.done():
+        changed.set_result(None)

@@ -14,6 +14,12 @@ __all__ = ['Paced']
 
 T = TypeVar('T')
 
+SAME_BURST = 0.001
+"""Seconds: events that come closer together are fed as one."""
+
+ONE_UPDATE = 0.02
+"""Seconds: a piece that is due sooner is waited for without looking at what comes meanwhile."""
+
 
 class Paced(AsyncIterator[str], Generic[T]):
     """Reads a cursor and yields its text through a `Pacer`.
@@ -46,7 +52,7 @@ class Paced(AsyncIterator[str], Generic[T]):
                 return self._ready.popleft()
             now = clock()
             if self._cursor.exhausted and not self._closed:
-                self._close(now)
+                self._close()
                 continue
             piece = self._pacer.due(now)
             if piece:
@@ -56,20 +62,30 @@ class Paced(AsyncIterator[str], Generic[T]):
             await self._wait(now)
 
     def _feed(self) -> None:
+        burst: list[str] = []
+        came = 0.0
         for at, item in self._cursor.take():
             text = self._read(item)
+            if burst and (not text or at - came > SAME_BURST):
+                self._pacer.feed(''.join(burst), came)
+                burst.clear()
             if text:
-                self._pacer.feed(text, at)
+                burst.append(text)
+                came = at
             elif type(text) is not str:
                 self._flush()
                 self._ready.append(text)
                 self._pacer = Pacer(self._smoothing)
+        if burst:
+            self._pacer.feed(''.join(burst), came)
 
-    def _close(self, now: float) -> None:
+    def _close(self) -> None:
         self._closed = True
         if self._cursor.failed:
             self._flush()
-        self._pacer.close(now)
+        closed_at = self._cursor.closed_at
+        assert closed_at is not None
+        self._pacer.close(closed_at)
 
     def _flush(self) -> None:
         rest = self._pacer.flush()
@@ -78,7 +94,8 @@ class Paced(AsyncIterator[str], Generic[T]):
 
     async def _wait(self, now: float) -> None:
         due = self._pacer.next_due
-        if not self._closed:
-            await self._cursor.wait(due)
-        elif due is not None:
+        if due is not None and (self._closed or due - now <= ONE_UPDATE):
+            # What comes until then goes out with it: waking for each event would cost more than the pacing.
             await asyncio.sleep(due - now)
+        elif not self._closed:
+            await self._cursor.wait(due)

@@ -60,7 +60,7 @@ async def _feed(source: AsyncIterable[str], record: Record[str]) -> None:
                 raise TypeError(f'smooth() needs pieces of text, and the source yielded a {type(text).__name__}')
             record.append(text, clock())
     except Exception as error:
-        record.close(error)
+        record.close(error, now=clock())
     finally:
         await close(iterator)
-        record.close()
+        record.close(now=clock())

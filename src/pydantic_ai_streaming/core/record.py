@@ -3,42 +3,55 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-__all__ = ['Record']
+__all__ = ['Record', 'Signal']
 
 T = TypeVar('T')
+
+
+class Signal(Protocol):
+    """Something that can be set once, such as a future."""
+
+    def done(self) -> bool:
+        """Whether it was set, or nobody waits for it any more."""
+        ...
+
+    def set_result(self, result: None, /) -> object:
+        """Set it."""
+        ...
 
 
 class Record(Generic[T]):
     """An append-only sequence with an end. The offset of an item is its index, counted from 0.
 
-    A reader that has read everything leaves a callback with `watch`; the next change calls it once and forgets it.
+    A reader that has read everything leaves a signal with `watch`; the next change sets it and forgets it.
     The record keeps no other trace of its readers, so that a reader can be dropped anywhere.
 
     Attributes:
         items: Everything so far. Read it, do not change it.
         times: When each item came, in seconds on the clock of whoever appends.
         closed: Whether nothing more will come.
+        closed_at: When it was closed, in seconds on the same clock; `None` until then.
         error: Why the record ended, if it did not end well.
 
     Example:
         >>> record = Record[str]()
         >>> record.append('one', now=0.5)
-        >>> record.close()
+        >>> record.close(now=0.7)
         >>> record.items, list(record.times), record.closed
         (['one'], [0.5], True)
     """
 
-    __slots__ = ('_watchers', 'closed', 'error', 'items', 'times')
+    __slots__ = ('_watchers', 'closed', 'closed_at', 'error', 'items', 'times')
 
     def __init__(self) -> None:
         self.items: list[T] = []
         self.times = array('d')
         self.closed = False
+        self.closed_at: float | None = None
         self.error: BaseException | None = None
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers: list[Signal] = []
 
     def __len__(self) -> int:
         return len(self.items)
@@ -49,26 +62,28 @@ class Record(Generic[T]):
             raise ValueError('the record is closed: nothing can be appended')
         self.items.append(item)
         self.times.append(now)
-        if self._watchers:
-            self._changed()
+        if watchers := self._watchers:
+            self._watchers = []
+            for signal in watchers:
+                if not signal.done():
+                    signal.set_result(None)
 
-    def close(self, error: BaseException | None = None) -> None:
+    def close(self, error: BaseException | None = None, *, now: float) -> None:
         """End the record. The first end counts, a second one changes nothing."""
         if not self.closed:
             self.closed = True
+            self.closed_at = now
             self.error = error
-            self._changed()
+            watchers, self._watchers = self._watchers, []
+            for signal in watchers:
+                if not signal.done():
+                    signal.set_result(None)
 
-    def watch(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once, at the next change."""
-        self._watchers.append(callback)
+    def watch(self, signal: Signal) -> None:
+        """Set `signal` at the next change."""
+        self._watchers.append(signal)
 
-    def unwatch(self, callback: Callable[[], None]) -> None:
-        """Forget a callback that has not been called yet."""
-        if callback in self._watchers:
-            self._watchers.remove(callback)
-
-    def _changed(self) -> None:
-        watchers, self._watchers = self._watchers, []
-        for callback in watchers:
-            callback()
+    def unwatch(self, signal: Signal) -> None:
+        """Forget a signal, if it has not been set yet."""
+        if signal in self._watchers:
+            self._watchers.remove(signal)

@@ -94,7 +94,6 @@ class Meter:
 
     __slots__ = (
         '_characters',
-        '_end',
         '_first_content',
         '_first_text',
         '_last',
@@ -110,7 +109,6 @@ class Meter:
 
     def __init__(self, now: float) -> None:
         self._started = now
-        self._end: float | None = None
         self._first_content: float | None = None
         self._first_text: float | None = None
         self._last: float | None = None
@@ -144,18 +142,13 @@ class Meter:
         """The model has ended a response: silence until the next one is nobody's gap."""
         self._last = None
 
-    def ended(self, now: float) -> None:
-        """The stream is over."""
-        if self._end is None:
-            self._end = now
-
     def stats(self, now: float, *, input_tokens: int = 0, output_tokens: int = 0) -> StreamStats:
-        """The figures until `now`, or until the end if that came before."""
+        """The figures until `now`, which is the end of the stream once it is over."""
         start = self._started
         return StreamStats(
             first_content=None if self._first_content is None else self._first_content - start,
             first_text=None if self._first_text is None else self._first_text - start,
-            duration=(now if self._end is None else self._end) - start,
+            duration=now - start,
             writing=self._writing,
             longest_gap=self._longest_gap,
             pieces=self._pieces,

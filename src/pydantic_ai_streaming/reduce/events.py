@@ -5,15 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from pydantic_ai.messages import (
-    AgentStreamEvent,
-    PartDeltaEvent,
-    PartStartEvent,
-    TextPart,
-    TextPartDelta,
-    ThinkingPart,
-    ThinkingPartDelta,
-)
+from pydantic_ai.messages import AgentStreamEvent
 from pydantic_ai.run import AgentRunResultEvent
 
 __all__ = [
@@ -22,8 +14,6 @@ __all__ = [
     'ResponseTruncatedEvent',
     'RunEvent',
     'WholeResponseEvent',
-    'text_in',
-    'thinking_in',
 ]
 
 
@@ -92,34 +82,3 @@ RunEvent: TypeAlias = (
     | WholeResponseEvent
 )
 """Everything that `RunStream.events` yields."""
-
-
-def text_in(event: object) -> str:
-    """The text that an event brings, or the empty string.
-
-    Example:
-        >>> text_in(PartDeltaEvent(index=0, delta=TextPartDelta(content_delta='Hello')))
-        'Hello'
-    """
-    if type(event) is PartDeltaEvent:
-        delta = event.delta
-        if type(delta) is TextPartDelta:
-            return delta.content_delta or ''
-    elif type(event) is PartStartEvent:
-        part = event.part
-        if isinstance(part, TextPart):
-            return part.content
-    return ''
-
-
-def thinking_in(event: object) -> str:
-    """The thinking that an event brings as text, or the empty string (signatures and encrypted thinking have none)."""
-    if type(event) is PartDeltaEvent:
-        delta = event.delta
-        if type(delta) is ThinkingPartDelta:
-            return delta.content_delta or ''
-    elif type(event) is PartStartEvent:
-        part = event.part
-        if isinstance(part, ThinkingPart):
-            return part.content
-    return ''

@@ -62,7 +62,7 @@ class EventsDriver(Driver[OutputT]):
         async with self._run as handle:
             self._handle = handle
             async for event in handle:
-                if isinstance(event, AgentRunResultEvent):
+                if type(event) is AgentRunResultEvent:
                     self.result = event.result
                     self.output = event.result.output
                 sink(event)

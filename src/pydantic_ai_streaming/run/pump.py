@@ -10,10 +10,11 @@ from pydantic_ai.exceptions import RunCancelled, RunTimedOut
 from pydantic_ai.messages import ModelMessage, OutputToolResultEvent, PartStartEvent
 from pydantic_ai.run import AgentRunResultEvent
 
-from ..core.deadlines import Deadlines, Due
+from ..core.deadlines import Deadlines, Due, Watchdog
 from ..core.record import Record
 from ..core.stats import StreamStats
 from ..errors import StreamTimeout, StreamTruncated
+from ..reduce.digest import Digest
 from ..reduce.events import (
     ConnectionHeldOpenEvent,
     ResponseTruncatedEvent,
@@ -21,8 +22,8 @@ from ..reduce.events import (
     WholeResponseEvent,
 )
 from ..reduce.history import rejection_in, resumable
-from ..reduce.progress import Progress
 from ..reduce.truncation import is_truncated
+from ..reduce.turns import Turns
 from .alarm import Alarm
 from .driver import Driver
 from .watch import ModelWatch, OnTruncation, RequestObserver
@@ -55,6 +56,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         self.finish: Finish | None = None
         self.cancellation: asyncio.CancelledError | None = None
         self._deadlines = deadlines
+        self._limited = not deadlines.unlimited
         self._watch = watch
         self._on_truncation: OnTruncation = on_truncation
         self._given = given
@@ -70,8 +72,10 @@ class Pump(RequestObserver, Generic[OutputT]):
         """Start the run. Call it inside the event loop that the run is to live in."""
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
-        self.progress = Progress(self._deadlines, now)
-        self._alarm = Alarm(self._loop, self.progress.watchdog, self._late)
+        self.digest = Digest(self.record, now)
+        self._turns = Turns(Watchdog(self._deadlines, now))
+        self._turns.watchdog.waiting(now)
+        self._alarm = Alarm(self._loop, self._turns.watchdog, self._late)
         self._task = self._loop.create_task(self._run(), name='pydantic-ai-streaming run')
         self._alarm.set()
 
@@ -90,8 +94,11 @@ class Pump(RequestObserver, Generic[OutputT]):
     def stats(self) -> StreamStats:
         """The figures so far."""
         usage = self.driver.usage()
-        return self.progress.meter.stats(
-            self._loop.time(), input_tokens=usage.input_tokens, output_tokens=usage.output_tokens
+        closed_at = self.record.closed_at
+        return self.digest.meter.stats(
+            self._loop.time() if closed_at is None else closed_at,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
         )
 
     async def stop(self) -> None:
@@ -130,7 +137,7 @@ class Pump(RequestObserver, Generic[OutputT]):
             raise error
 
     def _conclude(self, error: BaseException | None) -> None:
-        self.progress.meter.ended(self._loop.time())
+        now = self._loop.time()
         ended: BaseException | None = None
         if error is None:
             self.finish = 'truncated' if self._truncated else 'complete'
@@ -142,8 +149,8 @@ class Pump(RequestObserver, Generic[OutputT]):
             self._messages = resumable(self._given if history is None else history)
             self.finish, ended = self._reason(error)
         if isinstance(ended, StreamTruncated | StreamTimeout):
-            ended.text, ended.messages, ended.usage = self.progress.text, self._messages or (), self.driver.usage()
-        self.record.close(ended)
+            ended.text, ended.messages, ended.usage = self.digest.text, self._messages or (), self.driver.usage()
+        self.record.close(ended, now=now)
 
     def _reason(self, error: BaseException) -> tuple[Finish, BaseException | None]:
         if self._expired is not None:
@@ -157,23 +164,24 @@ class Pump(RequestObserver, Generic[OutputT]):
         return ('truncated' if isinstance(error, StreamTruncated) else 'failed'), error
 
     def _timeout(self, due: Due) -> StreamTimeout:
-        elapsed = self._loop.time() - self.progress.watchdog.started
+        elapsed = self._loop.time() - self._turns.watchdog.started
         return StreamTimeout(phase=due.phase, limit=due.limit, elapsed=elapsed)
 
     def _add(self, event: Any) -> None:
         now = self._last_event = self._loop.time()
         if self._watch is None:
             self._look_closer(event)
-        self._append(event, now)
-        if self.progress.add(event, now):
+        # Views may have learnt of a deadline already while the run still unwinds.
+        if not self.record.closed:
+            self.record.append(event, now)
+        if self._limited and self._turns.add(event, now):
             self._alarm.set()
         if type(event) is OutputToolResultEvent and event.part.outcome == 'retried':
             self._rejected(str(event.part.content), event.part.tool_name)
 
-    def _append(self, event: RunEvent, now: float) -> None:
-        # Views may have learnt of a deadline already while the run still unwinds.
+    def _tell(self, event: RunEvent) -> None:
         if not self.record.closed:
-            self.record.append(event, now)
+            self.record.append(event, self._loop.time())
 
     # What the watch tells
 
@@ -184,14 +192,14 @@ class Pump(RequestObserver, Generic[OutputT]):
         reason = rejection_in(messages)
         if reason is not None:
             self._rejected(reason)
-        self.progress.request_opened(now)
+        self._turns.request_opened(now)
         self._alarm.set()
         if self._deadlines.finish_grace is not None and self._grace is None:
             self._grace = self._loop.call_later(self._deadlines.finish_grace, self._look_for_the_end)
 
     def request_closed(self) -> None:
         """The response is over and its connection closed, however that came."""
-        self.progress.request_closed()
+        self._turns.request_closed()
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
@@ -199,14 +207,14 @@ class Pump(RequestObserver, Generic[OutputT]):
     def response_truncated(self, model_name: str) -> None:
         """A response ended without a finish reason, and that is only to be marked."""
         self._truncated = True
-        self._append(ResponseTruncatedEvent(model_name=model_name), self._loop.time())
+        self._tell(ResponseTruncatedEvent(model_name=model_name))
 
     def response_whole(self, model_name: str, reason: str) -> None:
         """The model cannot stream, so it was asked for a whole response."""
-        self._append(WholeResponseEvent(model_name=model_name, reason=reason), self._loop.time())
+        self._tell(WholeResponseEvent(model_name=model_name, reason=reason))
 
     def _rejected(self, reason: str, tool_name: str | None = None) -> None:
-        self._append(self.progress.attempt_rejected(reason, tool_name=tool_name), self._loop.time())
+        self._tell(self.digest.rejection(reason, tool_name=tool_name))
 
     def _look_closer(self, event: object) -> None:
         """Without a watch, requests show only in the history, and truncation only in the result."""
@@ -237,8 +245,8 @@ class Pump(RequestObserver, Generic[OutputT]):
         """The run does not unwind (a tool blocks a thread, say): views learn of the deadline now."""
         if self._expired is not None and not self.record.closed:
             error = self._timeout(self._expired)
-            error.text, error.messages, error.usage = self.progress.text, self.messages(), self.driver.usage()
-            self.record.close(error)
+            error.text, error.messages, error.usage = self.digest.text, self.messages(), self.driver.usage()
+            self.record.close(error, now=self._loop.time())
 
     def _look_for_the_end(self) -> None:
         """Once each grace: is the model finished, and silent since?"""
@@ -257,5 +265,5 @@ class Pump(RequestObserver, Generic[OutputT]):
         waited = self._loop.time() - self._last_event
         if not self._watch.end_response():
             return False
-        self._append(ConnectionHeldOpenEvent(waited=waited), self._loop.time())
+        self._tell(ConnectionHeldOpenEvent(waited=waited))
         return True

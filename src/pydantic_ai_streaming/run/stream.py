@@ -20,7 +20,8 @@ from ..core.deadlines import Deadlines
 from ..core.pacing import Smoothing
 from ..core.stats import StreamStats
 from ..errors import StreamUsageError
-from ..reduce.events import RunEvent, text_in, thinking_in
+from ..reduce.content import text_in, thinking_in
+from ..reduce.events import RunEvent
 from .driver import Driver, EventsDriver, Run, TextDriver
 from .mount import history_of, mount
 from .pump import Finish, Pump
@@ -187,7 +188,7 @@ class RunStream(Generic[OutputT]):
     @property
     def text_so_far(self) -> str:
         """All text that has been streamed, in order; of rejected attempts too, which events tell apart."""
-        return self._started().progress.text
+        return self._started().digest.text
 
     @property
     def finish(self) -> Finish | None:

@@ -7,14 +7,14 @@ the connection stays open, nor that a stream ended without one. A capability see
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import UnexpectedModelBehavior, UserError
-from pydantic_ai.messages import ModelMessage, ModelResponseStreamEvent
+from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelResponseStreamEvent
 from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
@@ -59,6 +59,12 @@ class ModelWatch(AbstractCapability[Any]):
     def get_wrapper_model(self, model: Model) -> Model:
         """Wrap the model of a request."""
         return _WatchedModel(model, self)
+
+    def wrap_run_event_stream(
+        self, ctx: RunContext[Any], *, stream: AsyncIterable[AgentStreamEvent]
+    ) -> AsyncIterable[AgentStreamEvent]:
+        """Leave the events alone: without this, each would pass through a generator that does nothing."""
+        return stream
 
     @property
     def finished(self) -> bool:
@@ -107,9 +113,9 @@ class ModelWatch(AbstractCapability[Any]):
                 assert task is not None
                 task.uncancel()
                 break
-            finally:
-                self._puller = None
+            self._puller = None
             yield event
+        self._puller = None
         self._ending = False
         if is_truncated(response.get()):
             self._truncated(response.model_name)
