@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
@@ -25,6 +23,7 @@ from ..reduce.events import RunEvent
 from .pump import Finish
 from .stream import RunStream
 from .watch import OnTruncation
+from .worker import worker_loop
 
 __all__ = ['SyncRunStream', 'run_stream_sync']
 
@@ -85,8 +84,11 @@ def run_stream_sync(
 class SyncRunStream(Generic[OutputT]):
     """A `RunStream` whose views are plain iterators. Made by `run_stream_sync`; use it as a context manager.
 
-    The run lives in a thread with an event loop of its own, which starts and ends with the context. Ctrl-C while a view
+    The run lives in the event loop of a thread that all synchronous streams of the process share. Ctrl-C while a view
     waits raises `KeyboardInterrupt` there; leaving the context then ends the run, and what came stays.
+
+    HTTP clients keep connections, and those belong to one event loop. So a model that is also used with `await` in a
+    loop that still runs, as in a notebook, cannot serve a synchronous stream; `StreamUsageError` then says so.
 
     Attributes:
         stream: The stream itself. Its properties can be read from here; its views belong to its own thread.
@@ -95,33 +97,18 @@ class SyncRunStream(Generic[OutputT]):
     def __init__(self, stream: RunStream[OutputT]) -> None:
         self.stream = stream
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._context = contextvars.Context()
 
     def __enter__(self) -> Self:
-        if self._thread is not None:
-            raise StreamUsageError('This stream was entered before, and a run runs once: make a new one.')
-        ready: Future[asyncio.AbstractEventLoop] = Future()
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(
-            target=context.run, args=(_serve, ready), name='pydantic-ai-streaming', daemon=True
-        )
-        self._thread.start()
-        self._loop = ready.result()
+        self._context = contextvars.copy_context()
+        self._loop = worker_loop()
         self._call(self.stream.__aenter__())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        loop, thread = self._loop, self._thread
-        assert loop is not None
-        assert thread is not None
-        try:
-            self._call(self.stream.__aexit__(kind, error, traceback))
-        finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            self._loop = None
+        self._call(self.stream.__aexit__(kind, error, traceback))
 
     def text(self, *, smoothing: Smoothing | None = None) -> Iterator[str]:
         """View the text, as `RunStream.text`."""
@@ -152,7 +139,7 @@ class SyncRunStream(Generic[OutputT]):
 
     def get_output(self) -> OutputT:
         """Wait for the end of the run and return `output`."""
-        return self.stream.output if self._loop is None else self._call(self.stream.get_output())
+        return self._call(self.stream.get_output())
 
     @property
     def result(self) -> AgentRunResult[OutputT] | None:
@@ -184,12 +171,14 @@ class SyncRunStream(Generic[OutputT]):
         if loop is None:
             work.close()
             raise StreamUsageError('The run has not started: use `with run_stream_sync(...) as stream:` first.')
-        future = asyncio.run_coroutine_threadsafe(work, loop)
+        future = asyncio.run_coroutine_threadsafe(_within(self._context, work), loop)
         try:
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
             raise
+        except RuntimeError as error:
+            raise _explained(error) from error.__cause__
 
     def _iterate(self, view: AsyncIterator[T]) -> Iterator[T]:
         async def following() -> tuple[T] | None:
@@ -202,9 +191,18 @@ class SyncRunStream(Generic[OutputT]):
             yield item[0]
 
 
-def _serve(ready: Future[asyncio.AbstractEventLoop]) -> None:
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        asyncio.set_event_loop(loop)
-        loop.call_soon(ready.set_result, loop)
-        loop.run_forever()
+async def _within(context: contextvars.Context, work: Coroutine[Any, Any, T]) -> T:
+    """Run work in a context: what the caller has set (spans, `agent.override`) holds in the worker thread too."""
+    return await asyncio.get_running_loop().create_task(work, context=context)
+
+
+def _explained(error: RuntimeError) -> RuntimeError:
+    if 'different event loop' not in str(error) and 'attached to a different loop' not in str(error):
+        return error
+    explained = StreamUsageError(
+        'The HTTP client of this model has connections that belong to another event loop, the one that `await`s in '
+        'this program or notebook. Use `async with RunStream(...)` there, or give the agent a model of its own '
+        '(with its own client) for synchronous streams.'
+    )
+    explained.__cause__ = error
+    return explained
