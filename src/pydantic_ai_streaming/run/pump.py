@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut
@@ -185,13 +184,11 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     # What the watch tells
 
-    def request_opened(self, messages: Sequence[ModelMessage]) -> None:
+    def request_opened(self) -> None:
         """The model is about to be asked."""
         now = self._last_event = self._loop.time()
         self._truncated = False
-        reason = rejection_in(messages)
-        if reason is not None:
-            self._rejected(reason)
+        self._look_for_a_rejection()
         self._turns.request_opened(now)
         self._alarm.set()
         if self._deadlines.finish_grace is not None and self._grace is None:
@@ -216,14 +213,19 @@ class Pump(RequestObserver, Generic[OutputT]):
     def _rejected(self, reason: str, tool_name: str | None = None) -> None:
         self._tell(self.digest.rejection(reason, tool_name=tool_name))
 
+    def _look_for_a_rejection(self) -> None:
+        # In the history the feedback still is what it is; the request to the model says it in its own words. A request
+        # may be sent more than once (another model after a failure): the history grows with the first.
+        messages = self.driver.messages() or []
+        reason = rejection_in(messages) if len(messages) > self._messages_seen else None
+        self._messages_seen = len(messages)
+        if reason is not None:
+            self._rejected(reason)
+
     def _look_closer(self, event: object) -> None:
         """Without a watch, requests show only in the history, and truncation only in the result."""
         if type(event) is PartStartEvent and event.index == 0:
-            messages = self.driver.messages() or []
-            reason = rejection_in(messages) if len(messages) > self._messages_seen else None
-            self._messages_seen = len(messages)
-            if reason is not None:
-                self._rejected(reason)
+            self._look_for_a_rejection()
         elif isinstance(event, AgentRunResultEvent) and is_truncated(
             response := cast('AgentRunResultEvent[Any]', event).result.response
         ):

@@ -7,7 +7,7 @@ the connection stays open, nor that a stream ended without one. A capability see
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -32,7 +32,7 @@ OnTruncation: TypeAlias = Literal['raise', 'mark']
 class RequestObserver:
     """What a `ModelWatch` tells. Does nothing on its own."""
 
-    def request_opened(self, messages: Sequence[ModelMessage]) -> None:
+    def request_opened(self) -> None:
         """The model is about to be asked."""
 
     def request_closed(self) -> None:
@@ -140,7 +140,7 @@ class _WatchedModel(WrapperModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         watch = self._watch
-        watch.observer.request_opened(messages)
+        watch.observer.request_opened()
         try:
             async with AsyncExitStack() as stack:
                 opening = self.wrapped.request_stream(messages, model_settings, model_request_parameters, run_context)
