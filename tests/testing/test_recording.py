@@ -7,21 +7,27 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
 from pydantic import BaseModel
-from pydantic_ai import Agent, BinaryImage, FilePart
+from pydantic_ai import Agent, BinaryImage, FilePart, PartStartEvent, TextPart
 from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError, UserError
-from pydantic_ai.messages import ModelResponse
-from pydantic_ai.models import Model
+from pydantic_ai.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
+from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.tools import RunContext
 
 from pydantic_ai_streaming.testing import (
     EndEarly,
     Fail,
     Finish,
+    Hang,
     Part,
     RecordingError,
     RecordingModel,
@@ -169,6 +175,58 @@ async def test_a_failure_is_raised_again_at_its_time(
         async with Agent(replay).run_stream('Hello?') as result:
             await result.get_output()
     assert (now(), replay.requests[0].closed) == (6, 'failed')
+
+
+async def test_a_reader_that_left_after_the_finish_reason_keeps_it(path: Path) -> None:
+    agent = Agent(RecordingModel(ScriptedModel(['Hello', Hang()]), path))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(60), agent.run_stream('Hello?') as result:
+            await result.get_output()
+    model = ReplayModel(path)
+    result = await Agent(model).run('Hello?')
+    assert (result.response.finish_reason, model.requests[0].closed) == ('stop', 'complete')
+    assert asyncio.get_running_loop().time() == 60  # the reader's minute is not the provider's
+
+
+class Completed(WrapperModel):
+    """A model behind a cache: its streams play what is complete already."""
+
+    events: bool | list[ModelResponseStreamEvent] = False
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        response = await self.wrapped.request(messages, model_settings, model_request_parameters)
+        yield CompletedStreamedResponse(
+            response, model_request_parameters=model_request_parameters, replay_events=self.events
+        )
+
+
+@pytest.mark.parametrize('events', [False, True, [PartStartEvent(index=0, part=TextPart('Hello'))]])
+async def test_a_stream_that_never_pulls_from_a_client_is_recorded_as_a_whole(path: Path, events: Any) -> None:
+    model = Completed(ScriptedModel('Hello'))
+    model.events = events
+    async with Agent(RecordingModel(model, path)).run_stream_events('Hello?') as stream:
+        async for _ in stream:
+            pass
+    result = await Agent(ReplayModel(path)).run('Hello?')
+    assert (result.output, result.response.finish_reason) == ('Hello', 'stop')
+
+
+async def test_what_a_reader_does_to_an_event_is_not_played_again(path: Path) -> None:
+    await Agent(RecordingModel(ScriptedModel('Hello'), path)).run('Hello?')
+    agent = Agent(ReplayModel(path, loop=True))
+    for _ in range(2):
+        async with agent.run_stream_events('Hello?') as events:
+            async for event in events:
+                if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+                    assert event.part.content == 'Hello'
+                    event.part.content = 'changed'
 
 
 @pytest.mark.parametrize('how', ['break', 'cancel', 'error'])

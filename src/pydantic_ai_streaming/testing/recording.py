@@ -146,7 +146,7 @@ class _Tape:
             except BaseException as error:
                 self.failed(error)
                 raise
-            self._end(stream.get(), 'complete' if stream.finish_reason else 'truncated')
+            self._whole_end(stream.get())
 
         stream._get_event_iterator = tapped  # pyright: ignore[reportPrivateUsage]
 
@@ -154,7 +154,7 @@ class _Tape:
         """Write a response that came as a whole."""
         for index, part in enumerate(response.parts):
             self._event(PartStartEvent(index=index, part=part), self._usage)
-        self._end(response, 'complete' if response.finish_reason else 'truncated')
+        self._whole_end(response)
 
     def left(self, stream: StreamedResponse) -> None:
         """The reader is done with the stream, perhaps before its end."""
@@ -178,6 +178,9 @@ class _Tape:
         changed = usage if usage != self._usage else None
         self._usage = RequestUsage() + usage
         append(self._path, EventLine(request=self._request, at=self._at(), event=event, usage=changed))
+
+    def _whole_end(self, response: ModelResponse) -> None:
+        self._end(response, 'complete' if response.finish_reason else 'truncated')
 
     def _end(
         self,

@@ -44,8 +44,8 @@ class ReplayModel(ScriptedModel):
     """A model that answers each request with the next response of a recording, piece by piece, at its pace.
 
     A recorded failure is raised again, as `ModelHTTPError` if it had a status and else as `ModelConnectionError`. A
-    response whose end was not recorded, because the reader left or the process was killed, ends after its last piece
-    without a finish reason, as a truncated one does.
+    response that its reader left, or whose process was killed, ends after its last piece, without a finish reason
+    unless that had come: as a truncated one does.
 
     Args:
         path: A file that `RecordingModel` or `record` has written.
@@ -99,10 +99,11 @@ def _steps(recorded: RecordedResponse, *, speed: float) -> Iterator[Step]:
         if line.usage is not None:
             yield _RecordedUsage(full=line.usage)
     end = recorded.end
-    if end is None or end.closed in ('left', 'cancelled'):
+    if end is None:
         yield EndEarly()
         return
-    wait = max(0.0, end.at - at) / speed
+    # When a reader left says nothing about the provider's pace.
+    wait = 0.0 if end.closed in ('left', 'cancelled') else max(0.0, end.at - at) / speed
     if end.closed == 'failed':
         yield Fail(_error(end, recorded.request.model_name), wait=wait)
         return

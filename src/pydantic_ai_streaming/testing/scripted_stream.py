@@ -204,10 +204,10 @@ class ScriptedStream(StreamedResponse):
                 )
             case Part():
                 self._kind = None
-                yield manager.handle_part(vendor_part_id=None, part=step.part)
+                yield manager.handle_part(vendor_part_id=None, part=deepcopy(step.part))
             case Event():
                 manager.apply_event(step.event)
-                yield deepcopy(step.event)  # pydantic-ai writes into the events it passes on
+                yield deepcopy(step.event)  # a script may run again, and its readers write into what they get
             case _:
                 pass
 

@@ -46,7 +46,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Text(Step):
-    """A piece of text; a plain `str` means the same. `Text('')` is an empty delta, which some providers send."""
+    """A piece of text; a plain `str` means the same.
+
+    `Text('')` is an empty delta, which some clients pass on as an event. OpenAI's chat client drops it: `KeepAlive()`.
+    """
 
     text: str
 
