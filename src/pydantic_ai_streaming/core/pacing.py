@@ -1,7 +1,7 @@
 """Text at a pace one can read.
 
-A model's text arrives unevenly: a token every 20 ms, 90 characters every 350 ms, 3 KB at once. A `Pacer` holds as little
-of it as makes it flow. It spreads what it has over the time until more is expected, and shows every character
+A model's text arrives unevenly: a token every 20 ms, 90 characters every 350 ms, 3 KB at once. A `Pacer` holds as
+little of it as makes it flow. It spreads what it has over the time until more is expected, and shows every character
 `Smoothing.max_lag` after its arrival at the latest, so that a fast model is never slowed down.
 
 It has no clock. Time is an argument, in seconds from any origin, and `Pacer.next_due` says when to ask again:
@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
 
 from pydantic_ai_streaming.core.cutting import UNITS, Cutter, Unit
 
@@ -80,7 +79,7 @@ class Pacer:
 
     Feed it with text as it arrives, and call `due` when the instant `next_due` has come. What it returns, joined, is
     what was fed, whatever the instants: a late call gets more at once, an early one gets nothing. Instants are seconds
-    from any origin; one that is before an earlier one counts as that one, so that a clock that is set back does no harm.
+    from any origin. One that is before an earlier one counts as that one: a clock that is set back does no harm.
 
     Args:
         smoothing: How to pace; by default `Smoothing()`.
@@ -103,7 +102,8 @@ class Pacer:
         self._frame = 1 / self._smoothing.fps
         self._cutter = Cutter(self._smoothing.by)
         self._bursts = _Bursts(self._smoothing.max_lag)
-        self._backlog = _Backlog(merge=self._frame / 2)
+        self._half_frame = self._frame / 2
+        self._backlog = _Backlog(merge=self._half_frame)
         # Characters that the pace allows to show now; below 0 while the last unit takes its time.
         self._credit = 0.0
         self._rate = 0.0
@@ -162,10 +162,16 @@ class Pacer:
             self._plan()
         if now < self._unit_due:
             return ''
-        pieces = [self._take()]
         last = self._closed_at is not None and now + self._frame > self._closed_at + self._smoothing.drain
+        # What is nearer to this update than to the next is shown in this one.
+        enough = -self._rate * self._half_frame
+        pieces = [self._take()]
         while self._backlog.length and (
-            last or self._credit >= 0 or self._backlog.deadline <= now or self._backlog.head.isspace()
+            last
+            or self._credit >= enough
+            or self._backlog.deadline <= now
+            # A blank is nothing to see: it comes with the word before it.
+            or self._backlog.head.isspace()
         ):
             pieces.append(self._take())
         self._next_update = now + self._frame
@@ -245,10 +251,9 @@ class Pacer:
             empty_at, rate = self._bursts.expected, 0.0
         else:
             empty_at, rate = self._closed_at + self._smoothing.drain, self._rate
-        # The last update is one before that instant; with half an update left, everything is shown now.
-        shortest = self._frame / 2
-        left = max(empty_at - self._frame - self._now, shortest)
-        return max(rate, self._backlog.length / left, self._backlog.pace(self._now, shortest))
+        # Half an update early: the backlog is empty when more comes, and so is it when the drain ends.
+        left = max(empty_at - self._half_frame - self._now, self._half_frame)
+        return max(rate, self._backlog.length / left, self._backlog.pace(self._now, self._half_frame))
 
     def _hold_end(self) -> float:
         if self._cutter.held_words:
