@@ -20,6 +20,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from pydantic_ai_streaming.core.cutting import UNITS, Cutter, Unit
+from pydantic_ai_streaming.core.pacing_bursts import Bursts
 
 __all__ = ['Pacer', 'Smoothing']
 
@@ -88,21 +89,24 @@ class Pacer:
         >>> pacer = Pacer(Smoothing(max_lag=0.25))
         >>> pacer.feed('Once upon a time', 10.0)
         >>> pacer.next_due, pacer.due(10.0)
-        (10.0, 'Once ')
+        (10.0, 'Once upon a ')
         >>> pacer.close(10.02)
         >>> pieces = []
         >>> while (instant := pacer.next_due) is not None:
         ...     pieces.append(pacer.due(instant))
         >>> ''.join(pieces), pacer.finished
-        ('upon a time', True)
+        ('time', True)
     """
 
     def __init__(self, smoothing: Smoothing | None = None) -> None:
-        self._smoothing = smoothing or Smoothing()
-        self._frame = 1 / self._smoothing.fps
-        self._cutter = Cutter(self._smoothing.by)
-        self._bursts = _Bursts(self._smoothing.max_lag)
+        smoothing = smoothing or Smoothing()
+        self._max_lag = smoothing.max_lag
+        self._max_hold = smoothing.max_hold
+        self._drain = smoothing.drain
+        self._frame = 1 / smoothing.fps
         self._half_frame = self._frame / 2
+        self._cutter = Cutter(smoothing.by)
+        self._bursts = Bursts(smoothing.max_lag)
         self._backlog = _Backlog(merge=self._half_frame)
         # Characters that the pace allows to show now; below 0 while the last unit takes its time.
         self._credit = 0.0
@@ -143,11 +147,8 @@ class Pacer:
         now = self._advance(now)
         self._bursts.add(len(text), now)
         held = self._cutter.held
-        if not held:
-            self._held_since = now
         units = self._cutter.feed(text)
-        self._wait(units, held)
-        if sum(map(len, units)) >= held:
+        if self._wait(units, held) >= held:
             self._held_since = now
         if self._cutter.held_end <= len(text):
             self._end_since = now
@@ -162,7 +163,7 @@ class Pacer:
             self._plan()
         if now < self._unit_due:
             return ''
-        last = self._closed_at is not None and now + self._frame > self._closed_at + self._smoothing.drain
+        last = self._closed_at is not None and now + self._frame > self._closed_at + self._drain
         # What is nearer to this update than to the next is shown in this one.
         enough = -self._rate * self._half_frame
         pieces = [self._take()]
@@ -208,13 +209,14 @@ class Pacer:
             self._now = now
         return self._now
 
-    def _wait(self, units: list[str], held: int) -> None:
-        """Let units wait, of which the first `held` code points were held before."""
+    def _wait(self, units: list[str], held: int) -> int:
+        """Let units wait, of which the first `held` code points were held before, and count their code points."""
         place = 0
         for unit in units:
             came = self._held_since if place < held else self._now
-            self._backlog.add(unit, came + self._smoothing.max_lag)
+            self._backlog.add(unit, came + self._max_lag)
             place += len(unit)
+        return place
 
     def _end_hold(self) -> None:
         if held := self._cutter.held_words:
@@ -222,7 +224,7 @@ class Pacer:
             self._held_since = self._end_since
         else:
             held = self._cutter.held_end
-            expired = self._now >= self._end_since + self._smoothing.max_hold
+            expired = self._now >= self._end_since + self._max_hold
             self._wait(self._cutter.flush() if expired else self._cutter.release(), held)
             self._released = True
 
@@ -234,15 +236,18 @@ class Pacer:
 
     def _plan(self) -> None:
         """Decide the pace, and when something is to be done."""
-        self._hold_until = self._hold_end()
+        if self._cutter.held:
+            self._hold_until = self._hold_end()
+        else:
+            self._hold_until = math.inf
         if not self._backlog.length:
             self._rate = 0.0
             self._unit_due = math.inf
             return
         self._rate = self._pace()
-        unit_due = min(self._now + max(-self._credit / self._rate, 0.0), self._backlog.deadline)
+        unit_due = min(self._now - min(self._credit, 0.0) / self._rate, self._backlog.deadline)
         if self._closed_at is not None:
-            unit_due = min(unit_due, self._closed_at + self._smoothing.drain - self._frame)
+            unit_due = min(unit_due, self._closed_at + self._drain - self._frame)
         self._unit_due = max(unit_due, self._now, self._next_update)
 
     def _pace(self) -> float:
@@ -250,81 +255,17 @@ class Pacer:
         if self._closed_at is None:
             empty_at, rate = self._bursts.expected, 0.0
         else:
-            empty_at, rate = self._closed_at + self._smoothing.drain, self._rate
+            empty_at, rate = self._closed_at + self._drain, self._rate
         # Half an update early: the backlog is empty when more comes, and so is it when the drain ends.
         left = max(empty_at - self._half_frame - self._now, self._half_frame)
         return max(rate, self._backlog.length / left, self._backlog.pace(self._now, self._half_frame))
 
     def _hold_end(self) -> float:
+        """When to wait no longer for the rest of what is held: when it is overdue, or has been held long enough."""
         if self._cutter.held_words:
-            return min(self._bursts.overdue, self._held_since + self._smoothing.max_hold)
-        if self._cutter.held_end:
-            latest = self._end_since + self._smoothing.max_hold
-            return latest if self._released else min(self._bursts.overdue, latest)
-        return math.inf
-
-
-class _Bursts:
-    """What to expect of a source: an average of the gaps between its bursts, and their mean deviation.
-
-    As TCP estimates its round trips (RFC 6298, section 2), with the plain average of the first ones.
-    """
-
-    SAME = 0.004
-    """Seconds: arrivals closer than this are one burst, as when one TCP segment carries many deltas."""
-    WEIGHT = 1 / 8
-    LONGEST = 1.0
-    """Seconds: a longer gap is a pause, and counts as this."""
-    BATCH = 24
-    """Characters: a first burst of more is a batch, and not a token of a steady stream."""
-    FIRST = 0.02
-    """Seconds that a first batch takes at most."""
-    SHORTEST_WAIT = 0.06
-    """Seconds that an unfinished unit is waited for at least."""
-
-    def __init__(self, max_lag: float) -> None:
-        self._max_lag = max_lag
-        self._started = math.inf
-        self._last = -math.inf
-        self._first = 0
-        self._gaps = 0
-        self._gap = 0.0
-        self._deviation = 0.0
-
-    def add(self, characters: int, now: float) -> None:
-        """Note an arrival."""
-        gap = now - self._last
-        self._last = now
-        if gap == math.inf:
-            self._started = now
-        if gap > self.SAME and gap < math.inf:
-            self._add_gap(min(gap, self.LONGEST))
-        elif now - self._started <= self.FIRST:
-            self._first += characters
-        else:
-            self._first = 0
-
-    def _add_gap(self, gap: float) -> None:
-        self._gaps += 1
-        if self._gaps == 1:
-            self._gap = gap
-            return
-        error = gap - self._gap
-        self._gap += error * max(self.WEIGHT, 1 / self._gaps)
-        self._deviation += (abs(error) - self._deviation) * self.WEIGHT
-
-    @property
-    def expected(self) -> float:
-        """The instant by which the next burst has probably come."""
-        if self._gaps:
-            return self._last + self._gap + self._deviation
-        # Nothing is known yet: a batch is probably followed by another, a token by the next at any moment.
-        return self._last + (self._max_lag if self._first > self.BATCH else 0.0)
-
-    @property
-    def overdue(self) -> float:
-        """The instant from which the source is pausing."""
-        return self._last + max(self.SHORTEST_WAIT, 1.6 * self._gap + 4 * self._deviation)
+            return min(self._bursts.overdue, self._held_since + self._max_hold)
+        latest = self._end_since + self._max_hold
+        return latest if self._released else min(self._bursts.overdue, latest)
 
 
 class _Batch:
