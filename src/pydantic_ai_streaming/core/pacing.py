@@ -319,8 +319,18 @@ class _Backlog:
 
     def pace(self, now: float, shortest: float) -> float:
         """Characters per second with which every batch is shown in time, `shortest` seconds being the least time."""
+        while len(self._batches) > 1 and self._batches[1].deadline <= now:
+            self._join()
         rate, before = 0.0, 0
         for batch in self._batches:
             before += batch.length
             rate = max(rate, before / max(batch.deadline - now, shortest))
         return rate
+
+    def _join(self) -> None:
+        """Make one of the first two batches: both are late, so that a reader who pauses does not make more of them."""
+        late = self._batches.popleft()
+        batch = self._batches[0]
+        late.units += batch.units
+        late.length += batch.length
+        self._batches[0] = late
