@@ -108,7 +108,7 @@ def test_every_character_comes_out_once_in_order_and_in_time(
     frame = 1 / smoothing.fps + 1e-5
     assert joined(shown) == joined(events)
     assert max(delays(events, shown)) <= max(smoothing.max_lag, smoothing.max_hold) + frame
-    assert shown[-1][0] - end <= max(smoothing.drain, frame)
+    assert shown[-1][0] - end <= max(smoothing.drain, frame) + 1e-5
     assert all(b[0] - a[0] >= 1 / smoothing.fps - 1e-5 for a, b in pairwise(shown))
 
 
@@ -198,7 +198,7 @@ def test_a_batch_is_spread_until_the_next_is_expected() -> None:
 def test_a_dump_drains_evenly_and_at_once_if_asked_to() -> None:
     events = [(0.0, 'word ' * 40)]
     assert [(ms, len(text)) for ms, text in milliseconds(play(Smoothing(), events, 0.0))] == snapshot(
-        [(0, 15), (17, 30), (33, 30), (50, 30), (67, 30), (83, 30), (100, 30), (117, 5)]
+        [(0, 15), (17, 30), (33, 30), (50, 30), (67, 30), (83, 25), (100, 40)]
     )
     assert [(ms, len(text)) for ms, text in milliseconds(play(Smoothing(drain=0), events, 0.0))] == snapshot([(0, 200)])
 

@@ -35,7 +35,7 @@ class Smoothing:
 
     Example:
         >>> Smoothing(by='line', max_lag=0.25)
-        Smoothing(by='line', max_lag=0.25, drain=0.12, max_hold=0.6, fps=60)
+        Smoothing(by='line', max_lag=0.25, drain=0.115, max_hold=0.6, fps=60)
     """
 
     by: Unit = 'word'
@@ -48,7 +48,7 @@ class Smoothing:
     stream is some 20 ms late with either.
     """
 
-    drain: float = 0.12
+    drain: float = 0.115
     """Seconds at most from the end of the source to the last piece. 0 shows the rest with the next update."""
 
     max_hold: float = 0.6
@@ -253,11 +253,11 @@ class Pacer:
     def _pace(self) -> float:
         """Characters per second."""
         if self._closed_at is None:
-            empty_at, rate = self._bursts.expected, 0.0
+            # Half an update early, so that nothing waits when more comes.
+            empty_at, rate = self._bursts.expected - self._half_frame, 0.0
         else:
             empty_at, rate = self._closed_at + self._drain, self._rate
-        # Half an update early: the backlog is empty when more comes, and so is it when the drain ends.
-        left = max(empty_at - self._half_frame - self._now, self._half_frame)
+        left = max(empty_at - self._now, self._half_frame)
         return max(rate, self._backlog.length / left, self._backlog.pace(self._now, self._half_frame))
 
     def _hold_end(self) -> float:
