@@ -191,8 +191,17 @@ def test_cancelled_tasks_and_tasks_of_fixtures_are_not_left_behind(project: pyte
             yield
             task.cancel()
 
+        async def slow_to_end():
+            try:
+                await asyncio.sleep(100)
+            finally:
+                for _ in range(5):
+                    await asyncio.sleep(0)
+
         async def test_it(server, no_task_left):
-            asyncio.create_task(asyncio.sleep(100)).cancel()
+            task = asyncio.create_task(slow_to_end())
+            await asyncio.sleep(0)
+            task.cancel()
         """,
     )
     result.assert_outcomes(passed=1)

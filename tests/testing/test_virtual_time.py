@@ -212,12 +212,19 @@ def test_no_except_of_the_code_under_test_swallows_a_deadlock() -> None:
 
 
 def test_polling_for_ever_ends_at_the_limit() -> None:
+    cleaned_up: list[float] = []
+
     async def poll() -> None:
-        for _ in count():
-            await asyncio.sleep(1)
+        try:
+            for _ in count():
+                await asyncio.sleep(1)
+        finally:
+            await asyncio.sleep(5)
+            cleaned_up.append(now())
 
     with pytest.raises(DeadlockError, match='passed its limit of 1000 seconds'):
         virtual_time.run(poll(), limit=1000)
+    assert cleaned_up == [1006]
 
 
 def test_a_thread_that_waits_for_the_clock_it_holds_ends_in_an_error() -> None:

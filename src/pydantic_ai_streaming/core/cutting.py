@@ -59,8 +59,7 @@ _FENCE = r'`{3,64}+[^\n`]{0,80}+\n|~{3,64}+[^\n~]{0,80}+\n'
 _FENCE_OPEN = r'`{3,64}+[^\n`]{0,80}+\Z|~{3,64}+[^\n~]{0,80}+\Z'
 _HEADING = r'\r?\n[ ]{0,3}+\#{1,6}+[ \t]?'
 _HEADING_OPEN = r'\r\Z|\r?\n[ ]{0,3}+\#{0,6}+\Z'
-# With the blank after it: a list's `- ` or a quote's `> ` is one mark.
-_RUN = rf'(?P<run>[`*~_\#=$|>+-])(?P=run){{0,{LONGEST_CLUSTER - 1}}}+'
+_RUN = '|'.join(rf'{regex.escape(mark)}{{1,{LONGEST_CLUSTER}}}+' for mark in '`*~_#=$|>+-')
 _PAIR = r'\]\(|!\[|\\[!-/:-@\[-`{-~]'
 _PAIR_OPEN = r'[\]!\\]\Z'
 
@@ -73,8 +72,9 @@ _INNER = r"(?:['\u2019.:]|(?<=\p{N})[,;])"
 _WORD = rf'(?:{_LETTER})++(?:{_INNER}(?:{_LETTER})++)*+(?:{_INNER}\Z)?'
 
 # The end of the text that more text would complete for certain. Anything else at the end may be complete.
-_UNFINISHED = rf'{_ANSI_OPEN}|{_FENCE_OPEN}|{_HEADING_OPEN}|{_PAIR_OPEN}|{_RUN}\Z|\p{{GCB=RI}}{_JOINED}\Z'
-_WHOLE = rf'(?:{_ANSI}|{_FENCE}|{_HEADING}|{_PAIR}|{_RUN}[ \t]?){_JOINED}|{_FLAG}|\X'
+_UNFINISHED = rf'{_ANSI_OPEN}|{_FENCE_OPEN}|{_HEADING_OPEN}|{_PAIR_OPEN}|(?:{_RUN})\Z|\p{{GCB=RI}}{_JOINED}\Z'
+# A run comes with the blank after it: a list's `- ` or a quote's `> ` is one mark.
+_WHOLE = rf'(?:{_ANSI}|{_FENCE}|{_HEADING}|{_PAIR}|(?:{_RUN})[ \t]?){_JOINED}|{_FLAG}|\X'
 
 _GRAPHEMES = regex.compile(rf'(?V1)(?P<unfinished>{_UNFINISHED})|{_WHOLE}')
 _WORDS = regex.compile(rf'(?V1)(?P<word>{_WORD})|(?P<unfinished>{_UNFINISHED})|{_WHOLE}')
@@ -158,9 +158,10 @@ class Cutter:
 
     def flush(self) -> list[str]:
         """All that is held, even if it is the start of something. After it the cutter is as new."""
-        units = self.release_words()
-        if self._end:
-            units.append(self._end)
+        units = [self._end] if self._end else []
+        if self._group:
+            units = self._group.feed(units)
+            units += [''.join(rest)] if (rest := self._group.flush()) else []
         self._end, self._unfinished, self._in_long_word = '', False, False
         return units
 
@@ -176,7 +177,7 @@ class Cutter:
             else:
                 units.append(unit)
                 self._in_long_word = False
-        self._unfinished = kind == 'unfinished' or _JOINS.match(units[-1][-1]) is not None
+        self._unfinished = kind == 'unfinished' or _waits(units[-1])
         return units
 
 
@@ -187,7 +188,12 @@ def _clusters(text: str) -> tuple[list[str], bool]:
     for match in _GRAPHEMES.finditer(text):
         clusters.append(match.group())
         kind = match.lastgroup
-    return clusters, kind == 'unfinished' or _JOINS.match(text[-1]) is not None
+    return clusters, kind == 'unfinished' or _waits(text)
+
+
+def _waits(cluster: str) -> bool:
+    """Whether the end of a cluster asks for what it joins."""
+    return not cluster.isascii() and _JOINS.match(cluster, len(cluster) - 1) is not None
 
 
 class _Group:
@@ -225,14 +231,13 @@ class _Group:
             return False
         if _FULL_STOP.match(word):
             self._stop = word[0]
-        elif self._stop and word.isspace():
+            return False
+        closing = self._stop != ' ' and _CLOSING.match(word) is not None
+        if self._stop and (word.isspace() or (closing and word[-1].isspace())):
             self._stop = ' '
-        elif self._stop == ' ' or _WIDE_FULL_STOP.match(self._stop):
-            closing = self._stop != ' ' and _CLOSING.match(word) is not None
-            if not closing:
-                self._stop = ''
-                # UAX #29, SB8: a full stop before a small letter is an abbreviation's.
-                return not word[0].islower()
-        elif not _CLOSING.match(word):
+            return False
+        ended = self._stop == ' ' or _WIDE_FULL_STOP.match(self._stop) is not None
+        if not closing:
             self._stop = ''
-        return False
+        # UAX #29, SB8: a full stop before a small letter is an abbreviation's.
+        return ended and not closing and not word[0].islower()

@@ -1,7 +1,7 @@
 """Text at a pace one can read.
 
-A model's text arrives unevenly: a token every 20 ms, 90 characters every 350 ms, 3 KB at once. A `Pacer` holds as little
-of it as makes it flow. It spreads what it has over the time until more is expected, and shows every character
+A model's text arrives unevenly: a token every 20 ms, 90 characters every 350 ms, 3 KB at once. A `Pacer` holds as
+little of it as makes it flow. It spreads what it has over the time until more is expected, and shows every character
 `Smoothing.max_lag` after its arrival at the latest, so that a fast model is never slowed down.
 
 It has no clock. Time is an argument, in seconds from any origin, and `Pacer.next_due` says when to ask again:
@@ -18,9 +18,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
 
 from pydantic_ai_streaming.core.cutting import UNITS, Cutter, Unit
+from pydantic_ai_streaming.core.pacing_bursts import Bursts
 
 __all__ = ['Pacer', 'Smoothing']
 
@@ -35,7 +35,7 @@ class Smoothing:
 
     Example:
         >>> Smoothing(by='line', max_lag=0.25)
-        Smoothing(by='line', max_lag=0.25, drain=0.12, max_hold=0.6, fps=60)
+        Smoothing(by='line', max_lag=0.25, drain=0.115, max_hold=0.6, fps=60)
     """
 
     by: Unit = 'word'
@@ -48,7 +48,7 @@ class Smoothing:
     stream is some 20 ms late with either.
     """
 
-    drain: float = 0.12
+    drain: float = 0.115
     """Seconds at most from the end of the source to the last piece. 0 shows the rest with the next update."""
 
     max_hold: float = 0.6
@@ -80,7 +80,7 @@ class Pacer:
 
     Feed it with text as it arrives, and call `due` when the instant `next_due` has come. What it returns, joined, is
     what was fed, whatever the instants: a late call gets more at once, an early one gets nothing. Instants are seconds
-    from any origin; one that is before an earlier one counts as that one, so that a clock that is set back does no harm.
+    from any origin. One that is before an earlier one counts as that one: a clock that is set back does no harm.
 
     Args:
         smoothing: How to pace; by default `Smoothing()`.
@@ -89,21 +89,25 @@ class Pacer:
         >>> pacer = Pacer(Smoothing(max_lag=0.25))
         >>> pacer.feed('Once upon a time', 10.0)
         >>> pacer.next_due, pacer.due(10.0)
-        (10.0, 'Once ')
+        (10.0, 'Once upon a ')
         >>> pacer.close(10.02)
         >>> pieces = []
         >>> while (instant := pacer.next_due) is not None:
         ...     pieces.append(pacer.due(instant))
         >>> ''.join(pieces), pacer.finished
-        ('upon a time', True)
+        ('time', True)
     """
 
     def __init__(self, smoothing: Smoothing | None = None) -> None:
-        self._smoothing = smoothing or Smoothing()
-        self._frame = 1 / self._smoothing.fps
-        self._cutter = Cutter(self._smoothing.by)
-        self._bursts = _Bursts(self._smoothing.max_lag)
-        self._backlog = _Backlog(merge=self._frame / 2)
+        smoothing = smoothing or Smoothing()
+        self._max_lag = smoothing.max_lag
+        self._max_hold = smoothing.max_hold
+        self._drain = smoothing.drain
+        self._frame = 1 / smoothing.fps
+        self._half_frame = self._frame / 2
+        self._cutter = Cutter(smoothing.by)
+        self._bursts = Bursts(smoothing.max_lag)
+        self._backlog = _Backlog(merge=self._half_frame)
         # Characters that the pace allows to show now; below 0 while the last unit takes its time.
         self._credit = 0.0
         self._rate = 0.0
@@ -143,11 +147,8 @@ class Pacer:
         now = self._advance(now)
         self._bursts.add(len(text), now)
         held = self._cutter.held
-        if not held:
-            self._held_since = now
         units = self._cutter.feed(text)
-        self._wait(units, held)
-        if sum(map(len, units)) >= held:
+        if self._wait(units, held) >= held:
             self._held_since = now
         if self._cutter.held_end <= len(text):
             self._end_since = now
@@ -162,10 +163,16 @@ class Pacer:
             self._plan()
         if now < self._unit_due:
             return ''
+        last = self._closed_at is not None and now + self._frame > self._closed_at + self._drain
+        # What is nearer to this update than to the next is shown in this one.
+        enough = -self._rate * self._half_frame
         pieces = [self._take()]
-        last = self._closed_at is not None and now + self._frame > self._closed_at + self._smoothing.drain
         while self._backlog.length and (
-            last or self._credit >= 0 or self._backlog.deadline <= now or self._backlog.head.isspace()
+            last
+            or self._credit >= enough
+            or self._backlog.deadline <= now
+            # A blank is nothing to see: it comes with the word before it.
+            or self._backlog.head.isspace()
         ):
             pieces.append(self._take())
         self._next_update = now + self._frame
@@ -202,13 +209,14 @@ class Pacer:
             self._now = now
         return self._now
 
-    def _wait(self, units: list[str], held: int) -> None:
-        """Let units wait, of which the first `held` code points were held before."""
+    def _wait(self, units: list[str], held: int) -> int:
+        """Let units wait, of which the first `held` code points were held before, and count their code points."""
         place = 0
         for unit in units:
             came = self._held_since if place < held else self._now
-            self._backlog.add(unit, came + self._smoothing.max_lag)
+            self._backlog.add(unit, came + self._max_lag)
             place += len(unit)
+        return place
 
     def _end_hold(self) -> None:
         if held := self._cutter.held_words:
@@ -216,7 +224,7 @@ class Pacer:
             self._held_since = self._end_since
         else:
             held = self._cutter.held_end
-            expired = self._now >= self._end_since + self._smoothing.max_hold
+            expired = self._now >= self._end_since + self._max_hold
             self._wait(self._cutter.flush() if expired else self._cutter.release(), held)
             self._released = True
 
@@ -228,98 +236,36 @@ class Pacer:
 
     def _plan(self) -> None:
         """Decide the pace, and when something is to be done."""
-        self._hold_until = self._hold_end()
+        if self._cutter.held:
+            self._hold_until = self._hold_end()
+        else:
+            self._hold_until = math.inf
         if not self._backlog.length:
             self._rate = 0.0
             self._unit_due = math.inf
             return
         self._rate = self._pace()
-        unit_due = min(self._now + max(-self._credit / self._rate, 0.0), self._backlog.deadline)
+        unit_due = min(self._now - min(self._credit, 0.0) / self._rate, self._backlog.deadline)
         if self._closed_at is not None:
-            unit_due = min(unit_due, self._closed_at + self._smoothing.drain - self._frame)
+            unit_due = min(unit_due, self._closed_at + self._drain - self._frame)
         self._unit_due = max(unit_due, self._now, self._next_update)
 
     def _pace(self) -> float:
         """Characters per second."""
         if self._closed_at is None:
-            empty_at, rate = self._bursts.expected, 0.0
+            # Half an update early, so that nothing waits when more comes.
+            empty_at, rate = self._bursts.expected - self._half_frame, 0.0
         else:
-            empty_at, rate = self._closed_at + self._smoothing.drain, self._rate
-        # The last update is one before that instant; with half an update left, everything is shown now.
-        shortest = self._frame / 2
-        left = max(empty_at - self._frame - self._now, shortest)
-        return max(rate, self._backlog.length / left, self._backlog.pace(self._now, shortest))
+            empty_at, rate = self._closed_at + self._drain, self._rate
+        left = max(empty_at - self._now, self._half_frame)
+        return max(rate, self._backlog.length / left, self._backlog.pace(self._now, self._half_frame))
 
     def _hold_end(self) -> float:
+        """When to wait no longer for the rest of what is held: when it is overdue, or has been held long enough."""
         if self._cutter.held_words:
-            return min(self._bursts.overdue, self._held_since + self._smoothing.max_hold)
-        if self._cutter.held_end:
-            latest = self._end_since + self._smoothing.max_hold
-            return latest if self._released else min(self._bursts.overdue, latest)
-        return math.inf
-
-
-class _Bursts:
-    """What to expect of a source: an average of the gaps between its bursts, and their mean deviation.
-
-    As TCP estimates its round trips (RFC 6298, section 2), with the plain average of the first ones.
-    """
-
-    SAME = 0.004
-    """Seconds: arrivals closer than this are one burst, as when one TCP segment carries many deltas."""
-    WEIGHT = 1 / 8
-    LONGEST = 1.0
-    """Seconds: a longer gap is a pause, and counts as this."""
-    BATCH = 24
-    """Characters: a first burst of more is a batch, and not a token of a steady stream."""
-    FIRST = 0.02
-    """Seconds that a first batch takes at most."""
-    SHORTEST_WAIT = 0.06
-    """Seconds that an unfinished unit is waited for at least."""
-
-    def __init__(self, max_lag: float) -> None:
-        self._max_lag = max_lag
-        self._started = math.inf
-        self._last = -math.inf
-        self._first = 0
-        self._gaps = 0
-        self._gap = 0.0
-        self._deviation = 0.0
-
-    def add(self, characters: int, now: float) -> None:
-        """Note an arrival."""
-        gap = now - self._last
-        self._last = now
-        if gap == math.inf:
-            self._started = now
-        if gap > self.SAME and gap < math.inf:
-            self._add_gap(min(gap, self.LONGEST))
-        elif now - self._started <= self.FIRST:
-            self._first += characters
-        else:
-            self._first = 0
-
-    def _add_gap(self, gap: float) -> None:
-        self._gaps += 1
-        if self._gaps == 1:
-            self._gap = gap
-            return
-        error = gap - self._gap
-        self._gap += error * max(self.WEIGHT, 1 / self._gaps)
-        self._deviation += (abs(error) - self._deviation) * self.WEIGHT
-
-    @property
-    def expected(self) -> float:
-        """The instant by which the next burst has probably come."""
-        if self._gaps:
-            return self._last + self._gap + self._deviation
-        # Nothing is known yet: a batch is probably followed by another, a token by the next at any moment.
-        return self._last + (self._max_lag if self._first > self.BATCH else 0.0)
-
-    @property
-    def overdue(self) -> float:
-        """The instant from which the source is pausing."""
-        return self._last + max(self.SHORTEST_WAIT, 1.6 * self._gap + 4 * self._deviation)
+            return min(self._bursts.overdue, self._held_since + self._max_hold)
+        latest = self._end_since + self._max_hold
+        return latest if self._released else min(self._bursts.overdue, latest)
 
 
 class _Batch:
@@ -373,8 +319,18 @@ class _Backlog:
 
     def pace(self, now: float, shortest: float) -> float:
         """Characters per second with which every batch is shown in time, `shortest` seconds being the least time."""
+        while len(self._batches) > 1 and self._batches[1].deadline <= now:
+            self._join()
         rate, before = 0.0, 0
         for batch in self._batches:
             before += batch.length
             rate = max(rate, before / max(batch.deadline - now, shortest))
         return rate
+
+    def _join(self) -> None:
+        """Make one of the first two batches: both are late, so that a reader who pauses does not make more of them."""
+        late = self._batches.popleft()
+        batch = self._batches[0]
+        late.units += batch.units
+        late.length += batch.length
+        self._batches[0] = late

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic_ai_streaming.testing import virtual_time
     from pydantic_ai_streaming.testing.cutting import cuts, every_cut, reply
+    from pydantic_ai_streaming.testing.recording import RecordingModel, record
+    from pydantic_ai_streaming.testing.recording_file import RecordingError
+    from pydantic_ai_streaming.testing.replay import ReplayModel
     from pydantic_ai_streaming.testing.requests import CloseReason, RecordedRequest
     from pydantic_ai_streaming.testing.scripted import Script, ScriptedModel, ScriptEndedError
     from pydantic_ai_streaming.testing.scripted_stream import StreamClosedError
     from pydantic_ai_streaming.testing.steps import (
         EndEarly,
+        Event,
         Fail,
         Finish,
         Hang,
@@ -36,12 +40,16 @@ __all__ = [
     'CloseReason',
     'DeadlockError',
     'EndEarly',
+    'Event',
     'Fail',
     'Finish',
     'Hang',
     'KeepAlive',
     'Part',
     'RecordedRequest',
+    'RecordingError',
+    'RecordingModel',
+    'ReplayModel',
     'Response',
     'Script',
     'ScriptEndedError',
@@ -57,6 +65,7 @@ __all__ = [
     'cuts',
     'describe_tasks',
     'every_cut',
+    'record',
     'reply',
     'virtual_time',
 ]
@@ -65,12 +74,16 @@ _MODULES = {
     'CloseReason': 'requests',
     'DeadlockError': 'virtual_time',
     'EndEarly': 'steps',
+    'Event': 'steps',
     'Fail': 'steps',
     'Finish': 'steps',
     'Hang': 'steps',
     'KeepAlive': 'steps',
     'Part': 'steps',
     'RecordedRequest': 'requests',
+    'RecordingError': 'recording_file',
+    'RecordingModel': 'recording',
+    'ReplayModel': 'replay',
     'Response': 'steps',
     'Script': 'scripted',
     'ScriptEndedError': 'scripted',
@@ -86,6 +99,7 @@ _MODULES = {
     'cuts': 'cutting',
     'describe_tasks': 'tasks',
     'every_cut': 'cutting',
+    'record': 'recording',
     'reply': 'cutting',
 }
 

@@ -49,7 +49,7 @@ def virtual_time() -> VirtualTime:
 
     `@pytest.mark.virtual_time` does the same for a test, a class or a module (`pytestmark = pytest.mark.virtual_time`),
     and takes the settings of `VirtualTimeLoop`, such as `@pytest.mark.virtual_time(patience=60)`. The test must be
-    `async def`, and pytest-asyncio must have the hook `pytest_asyncio_loop_factories`.
+    `async def`. Needs pytest-asyncio 1.4 or later, whose hook `pytest_asyncio_loop_factories` chooses the loop.
     """
     return VirtualTime()
 
@@ -115,8 +115,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     if is_meant and not loops.asked:
         pytest.fail(
             f'{metafunc.definition.nodeid} asks for virtual_time, but pytest-asyncio does not run it: it must be an '
-            '`async def` test that pytest-asyncio takes (asyncio_mode = "auto", or @pytest.mark.asyncio), with a '
-            'pytest-asyncio that has the hook pytest_asyncio_loop_factories.',
+            '`async def` test that pytest-asyncio takes (asyncio_mode = "auto", or @pytest.mark.asyncio), with '
+            'pytest-asyncio 1.4 or later.',
             pytrace=False,
         )
 

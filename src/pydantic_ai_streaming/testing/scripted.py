@@ -177,6 +177,7 @@ class ScriptedModel(Model):
             gap=self._gap if response.gap is None else response.gap,
             usage_reported=self._usage,
             request=request,
+            names=(self.model_name, self.system),
             next_call_id=self._next_call_id,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -17,6 +18,7 @@ from pydantic_ai.usage import RequestUsage
 from pydantic_ai_streaming.testing.requests import CloseReason, RecordedRequest
 from pydantic_ai_streaming.testing.steps import (
     EndEarly,
+    Event,
     Fail,
     Finish,
     Hang,
@@ -33,7 +35,7 @@ from pydantic_ai_streaming.testing.steps import (
 
 __all__ = ['ScriptedStream', 'StreamClosedError']
 
-_PIECES = (Text, Thinking, ToolCall, Part, KeepAlive)
+_PIECES = (Text, Thinking, ToolCall, Part, Event, KeepAlive)
 
 
 class StreamClosedError(ConnectionError):
@@ -58,6 +60,7 @@ class ScriptedStream(StreamedResponse):
     gap: float
     usage_reported: Literal['end', 'pieces']
     request: RecordedRequest
+    names: tuple[str, str]
     next_call_id: Callable[[], str]
     _timestamp: datetime = field(default_factory=lambda: datetime.now(UTC))
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -167,10 +170,11 @@ class ScriptedStream(StreamedResponse):
 
     def _events(self, step: Step) -> Iterator[ModelResponseStreamEvent]:
         if isinstance(step, Usage):
-            self._usage = RequestUsage(input_tokens=step.input_tokens, output_tokens=step.output_tokens)
+            self._usage = step.request_usage
         elif isinstance(step, Finish):
             self.finish_reason = step.reason
-            self.provider_details = {'finish_reason': step.raw or step.reason}
+            self.provider_details = step.provider_details
+            self.provider_response_id = step.provider_response_id
             if not self._reports_itself:
                 self._usage = RequestUsage(output_tokens=self._tokens)
         else:
@@ -200,7 +204,10 @@ class ScriptedStream(StreamedResponse):
                 )
             case Part():
                 self._kind = None
-                yield manager.handle_part(vendor_part_id=None, part=step.part)
+                yield manager.handle_part(vendor_part_id=None, part=deepcopy(step.part))
+            case Event():
+                manager.apply_event(step.event)
+                yield deepcopy(step.event)  # a script may run again, and its readers write into what they get
             case _:
                 pass
 
@@ -222,13 +229,13 @@ class ScriptedStream(StreamedResponse):
 
     @property
     def model_name(self) -> str:
-        """Always `scripted`."""
-        return 'scripted'
+        """The name of the model that made it."""
+        return self.names[0]
 
     @property
     def provider_name(self) -> str | None:
-        """Always `scripted`."""
-        return 'scripted'
+        """The system of the model that made it."""
+        return self.names[1]
 
     @property
     def provider_url(self) -> str | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pydantic_ai.messages import FinishReason, ModelResponsePart
+from pydantic_ai.messages import FinishReason, ModelResponsePart, ModelResponseStreamEvent
+from pydantic_ai.usage import RequestUsage
 
 __all__ = [
     'EndEarly',
+    'Event',
     'Fail',
     'Finish',
     'Hang',
@@ -43,7 +46,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Text(Step):
-    """A piece of text; a plain `str` means the same. `Text('')` is an empty delta, which some providers send."""
+    """A piece of text; a plain `str` means the same.
+
+    `Text('')` is an empty delta, which some clients pass on as an event. OpenAI's chat client drops it: `KeepAlive()`.
+    """
 
     text: str
 
@@ -106,6 +112,16 @@ class Part(Step):
 
 
 @dataclass(frozen=True)
+class Event(Step):
+    """An event as a client yields it, a part's start or delta, with the index it names; recordings consist of these.
+
+    Do not mix it with other pieces in one response: they count the parts themselves.
+    """
+
+    event: ModelResponseStreamEvent
+
+
+@dataclass(frozen=True)
 class KeepAlive(Step):
     """Bytes without content, such as the SSE comment `: ping`: no event, but `ModelSettings.timeout` starts anew."""
 
@@ -117,6 +133,11 @@ class Usage(Step):
     input_tokens: int = 0
     output_tokens: int = 0
 
+    @property
+    def request_usage(self) -> RequestUsage:
+        """The same in pydantic-ai's own form."""
+        return RequestUsage(input_tokens=self.input_tokens, output_tokens=self.output_tokens)
+
 
 @dataclass(frozen=True)
 class Finish(Step):
@@ -125,12 +146,20 @@ class Finish(Step):
     Without this step it follows the last piece: `tool_call` if a tool was called, else `stop`.
 
     Attributes:
-        reason: In pydantic-ai's terms.
+        reason: In pydantic-ai's terms; `None` for a provider that gives none.
         raw: In the provider's own terms, for `provider_details`. By default the same.
+        provider_response_id: The provider's own name for the response.
     """
 
-    reason: FinishReason = 'stop'
+    reason: FinishReason | None = 'stop'
     raw: str | None = None
+    provider_response_id: str | None = None
+
+    @property
+    def provider_details(self) -> dict[str, Any] | None:
+        """What the client puts into `ModelResponse.provider_details`."""
+        raw = self.raw or self.reason
+        return {'finish_reason': raw} if raw else None
 
 
 @dataclass(frozen=True)

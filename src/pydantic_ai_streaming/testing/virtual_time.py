@@ -71,7 +71,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, *, io_patience: float = 0.05, patience: float = 10.0, limit: float = 7 * 86_400.0) -> None:
         self._now = 0.0
-        self._limit = limit
+        self._limit = self._ends_at = limit
         self._holds = 0
         super().__init__(_JumpingSelector(self, io_patience=io_patience, patience=patience))
         # asyncio fires what is due within this; its own 1e-9 is lost to rounding when the clock has passed 97 days, and
@@ -148,7 +148,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def _jump(self, seconds: float) -> None:
         self._now = round(self._now + seconds, 9)
-        if self._now > self._limit:
+        if self._now > self._ends_at:
+            self._ends_at = self._now + self._limit  # for the clean-up of the tasks, which may take time too
             raise DeadlockError(self._told(f'The virtual clock passed its limit of {self._limit:g} seconds'))
 
     def _told(self, what: str) -> str:

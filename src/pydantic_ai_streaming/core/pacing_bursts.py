@@ -1,0 +1,81 @@
+"""When more text is to be expected of a source, from when it came so far."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ['Bursts']
+
+
+class Bursts:
+    """What to expect of a source: an average of the gaps between its bursts, and their mean deviation.
+
+    As TCP estimates its round trips (RFC 6298, section 2), with the plain average of the first ones. Instants are
+    seconds.
+
+    Args:
+        max_lag: Seconds that text may wait. As long as no gap is known, this is the gap expected after a batch.
+
+    Example:
+        >>> bursts = Bursts(max_lag=0.4)
+        >>> for instant in (1.0, 1.3, 1.6):
+        ...     bursts.add(90, instant)
+        >>> round(bursts.expected, 3)
+        1.9
+    """
+
+    SAME = 0.004
+    """Seconds: arrivals closer than this are one burst, as when one TCP segment carries many deltas."""
+    WEIGHT = 1 / 8
+    LONGEST = 1.0
+    """Seconds: a longer gap is a pause, and counts as this."""
+    BATCH = 24
+    """Characters: a first burst of more is a batch, and not a token of a steady stream."""
+    FIRST = 0.02
+    """Seconds that a first batch takes at most."""
+    SHORTEST_WAIT = 0.06
+    """Seconds that an unfinished unit is waited for at least."""
+
+    def __init__(self, max_lag: float) -> None:
+        self._max_lag = max_lag
+        self._started = math.inf
+        self._last = -math.inf
+        self._first = 0
+        self._gaps = 0
+        self._gap = 0.0
+        self._deviation = 0.0
+
+    def add(self, characters: int, now: float) -> None:
+        """Note an arrival."""
+        gap = now - self._last
+        self._last = now
+        if gap == math.inf:
+            self._started = now
+        if gap > self.SAME and gap < math.inf:
+            self._add_gap(min(gap, self.LONGEST))
+        elif now - self._started <= self.FIRST:
+            self._first += characters
+        else:
+            self._first = 0
+
+    def _add_gap(self, gap: float) -> None:
+        self._gaps += 1
+        if self._gaps == 1:
+            self._gap = gap
+            return
+        error = gap - self._gap
+        self._gap += error * max(self.WEIGHT, 1 / self._gaps)
+        self._deviation += (abs(error) - self._deviation) * self.WEIGHT
+
+    @property
+    def expected(self) -> float:
+        """The instant by which the next burst has probably come."""
+        if self._gaps:
+            return self._last + self._gap + self._deviation
+        # Nothing is known yet: a batch is probably followed by another, a token by the next at any moment.
+        return self._last + (self._max_lag if self._first > self.BATCH else 0.0)
+
+    @property
+    def overdue(self) -> float:
+        """The instant from which the source is pausing."""
+        return self._last + max(self.SHORTEST_WAIT, 1.6 * self._gap + 4 * self._deviation)
