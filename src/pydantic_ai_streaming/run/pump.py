@@ -101,24 +101,26 @@ class Pump(RequestObserver, Generic[OutputT]):
         )
 
     async def stop(self) -> None:
-        """End the run if it goes on, and wait until it has let go of everything."""
-        if not self._task.done():
+        """End the run if it goes on, and wait until it has let go of everything, even if the caller is cancelled."""
+        if not self._task.done() and not self._task.cancelling():
             self._stopping = True
             self._task.cancel()
-        await self.wait()
-
-    async def wait(self) -> None:
-        """Wait until the run is over. A cancellation of the caller ends the run first, and then goes on."""
         cancelled: asyncio.CancelledError | None = None
         while not self._task.done():
             try:
                 await asyncio.wait({self._task})
             except asyncio.CancelledError as error:
+                if cancelled is not None:
+                    # Asked twice: whatever still cleans up is told so too.
+                    self._task.cancel()
                 cancelled = error
-                self._stopping = True
-                self._task.cancel()
         if cancelled is not None:
             raise cancelled
+
+    async def wait(self) -> None:
+        """Wait until the run is over, without any influence on it."""
+        if not self._task.done():
+            await asyncio.wait({self._task})
 
     # The run
 
@@ -132,7 +134,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._conclude(error)
         if self._grace is not None:
             self._grace.cancel()
-        if isinstance(error, asyncio.CancelledError) and not self._stopping and self._expired is None:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
 
     def _conclude(self, error: BaseException | None) -> None:
@@ -155,7 +157,10 @@ class Pump(RequestObserver, Generic[OutputT]):
         if self._expired is not None:
             return 'timed_out', self.record.error or self._timeout(self._expired)
         if isinstance(error, asyncio.CancelledError):
-            return 'stopped', None
+            if self._task.cancelling():
+                return 'stopped', None
+            # Nobody cancelled the run: a tool or a hook of it let the cancellation of something else escape.
+            return 'failed', RunCancelled('A cancellation came from inside the run.', messages=self.messages())
         if isinstance(error, RunTimedOut):
             return 'timed_out', error
         if isinstance(error, RunCancelled):
