@@ -117,7 +117,7 @@ class Cutter:
     @property
     def held(self) -> int:
         """Code points that were fed and did not come out yet."""
-        return self.held_words + self.held_end
+        return len(self._end) + (self._group.length if self._group else 0)
 
     @property
     def held_words(self) -> int:

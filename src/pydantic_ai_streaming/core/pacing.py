@@ -242,10 +242,7 @@ class Pacer:
 
     def _plan(self) -> None:
         """Decide the pace, and when something is to be done."""
-        if self._cutter.held:
-            self._hold_until = self._hold_end()
-        else:
-            self._hold_until = math.inf
+        self._hold_until = self._hold_end()
         if not self._backlog.length:
             self._rate = 0.0
             self._unit_due = math.inf
@@ -268,6 +265,8 @@ class Pacer:
 
     def _hold_end(self) -> float:
         """When to wait no longer for the rest of what is held: when it is overdue, or has been held long enough."""
+        if not self._cutter.held:
+            return math.inf
         if self._cutter.held_words:
             return min(self._bursts.overdue, self._held_since + self._max_hold)
         latest = self._end_since + self._max_hold
