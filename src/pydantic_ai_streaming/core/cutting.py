@@ -117,7 +117,7 @@ class Cutter:
     @property
     def held(self) -> int:
         """Code points that were fed and did not come out yet."""
-        return self.held_words + self.held_end
+        return len(self._end) + (self._group.length if self._group else 0)
 
     @property
     def held_words(self) -> int:
@@ -177,7 +177,7 @@ class Cutter:
             else:
                 units.append(unit)
                 self._in_long_word = False
-        self._unfinished = kind == 'unfinished' or _waits(units[-1])
+        self._unfinished = kind == 'unfinished'
         return units
 
 
@@ -188,12 +188,7 @@ def _clusters(text: str) -> tuple[list[str], bool]:
     for match in _GRAPHEMES.finditer(text):
         clusters.append(match.group())
         kind = match.lastgroup
-    return clusters, kind == 'unfinished' or _waits(text)
-
-
-def _waits(cluster: str) -> bool:
-    """Whether the end of a cluster asks for what it joins."""
-    return not cluster.isascii() and _JOINS.match(cluster, len(cluster) - 1) is not None
+    return clusters, kind == 'unfinished' or _JOINS.match(text[-1]) is not None
 
 
 class _Group:

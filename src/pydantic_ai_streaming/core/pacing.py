@@ -108,7 +108,7 @@ class Pacer:
         self._cutter = Cutter(smoothing.by)
         self._bursts = Bursts(smoothing.max_lag)
         self._backlog = _Backlog(merge=self._half_frame)
-        # Characters that the pace allows to show now; below 0 while the last unit takes its time.
+        # Characters that the pace allows to show now; below 0 when the last unit came early.
         self._credit = 0.0
         self._rate = 0.0
         self._now = -math.inf
@@ -165,11 +165,11 @@ class Pacer:
             return ''
         last = self._closed_at is not None and now + self._frame > self._closed_at + self._drain
         # What is nearer to this update than to the next is shown in this one.
-        enough = -self._rate * self._half_frame
+        nearest = -self._rate * self._half_frame
         pieces = [self._take()]
         while self._backlog.length and (
             last
-            or self._credit >= enough
+            or self._reach() >= nearest
             or self._backlog.deadline <= now
             # A blank is nothing to see: it comes with the word before it.
             or self._backlog.head.isspace()
@@ -211,6 +211,9 @@ class Pacer:
 
     def _wait(self, units: list[str], held: int) -> int:
         """Let units wait, of which the first `held` code points were held before, and count their code points."""
+        if units and not self._backlog.length:
+            # After a pause nothing is owed: the first unit is shown at once.
+            self._credit = len(units[0]) / 2
         place = 0
         for unit in units:
             came = self._held_since if place < held else self._now
@@ -230,22 +233,22 @@ class Pacer:
 
     def _take(self) -> str:
         unit = self._backlog.pop()
-        # A pause makes no credit: what comes after it starts afresh.
-        self._credit = self._credit - len(unit) if self._backlog.length else 0.0
+        self._credit -= len(unit)
         return unit
+
+    def _reach(self) -> float:
+        """Characters by which the pace is past the middle of the next unit, which is when to show it."""
+        return self._credit - len(self._backlog.head) / 2
 
     def _plan(self) -> None:
         """Decide the pace, and when something is to be done."""
-        if self._cutter.held:
-            self._hold_until = self._hold_end()
-        else:
-            self._hold_until = math.inf
+        self._hold_until = self._hold_end()
         if not self._backlog.length:
             self._rate = 0.0
             self._unit_due = math.inf
             return
         self._rate = self._pace()
-        unit_due = min(self._now - min(self._credit, 0.0) / self._rate, self._backlog.deadline)
+        unit_due = min(self._now - min(self._reach(), 0.0) / self._rate, self._backlog.deadline)
         if self._closed_at is not None:
             unit_due = min(unit_due, self._closed_at + self._drain - self._frame)
         self._unit_due = max(unit_due, self._now, self._next_update)
@@ -253,8 +256,8 @@ class Pacer:
     def _pace(self) -> float:
         """Characters per second."""
         if self._closed_at is None:
-            # Half an update early, so that nothing waits when more comes.
-            empty_at, rate = self._bursts.expected - self._half_frame, 0.0
+            # One update early, so that nothing waits when more comes.
+            empty_at, rate = self._bursts.expected - self._frame, 0.0
         else:
             empty_at, rate = self._closed_at + self._drain, self._rate
         left = max(empty_at - self._now, self._half_frame)
@@ -262,6 +265,8 @@ class Pacer:
 
     def _hold_end(self) -> float:
         """When to wait no longer for the rest of what is held: when it is overdue, or has been held long enough."""
+        if not self._cutter.held:
+            return math.inf
         if self._cutter.held_words:
             return min(self._bursts.overdue, self._held_since + self._max_hold)
         latest = self._end_since + self._max_hold
