@@ -89,23 +89,23 @@ class Cursor(AsyncIterator[T], Generic[T]):
         """When the record was closed, in seconds on its clock; `None` while it is open."""
         return self._record.closed_at
 
-    async def wait(self, until: float | None = None) -> None:
-        """Wait for the next change of the record, but at most until the loop's clock shows `until` (seconds)."""
+    async def wait(self, until: float | None = None) -> bool:
+        """Wait for the next change of the record, but at most until the loop's clock shows `until` (seconds).
+
+        Returns whether there was a change.
+        """
         loop = asyncio.get_running_loop()
-        changed = loop.create_future()
+        changed: asyncio.Future[bool | None] = loop.create_future()
         self._record.watch(changed)
-        timer = None if until is None else loop.call_at(until, _wake, changed)
+        timer = None if until is None else loop.call_at(until, _give_up, changed)
         try:
-            await changed
-        except BaseException:
-            self._record.unwatch(changed)
-            raise
+            return await changed is None
         finally:
             if timer is not None:
                 timer.cancel()
-                self._record.unwatch(changed)
+            self._record.unwatch(changed)
 
 
-def _wake(changed: asyncio.Future[None]) -> None:
+def _give_up(changed: asyncio.Future[bool | None]) -> None:
     if not changed.done():
-        changed.set_result(None)
+        changed.set_result(False)

@@ -83,7 +83,7 @@ async def guard(
                 watchdog.content(clock(), length)
             if isinstance(item, str):
                 text.append(item)
-            watchdog.paused()
+            watchdog.paused(clock())
             yield item
             watchdog.resumed(clock())
     finally:

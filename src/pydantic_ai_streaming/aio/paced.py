@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Generic, TypeVar
@@ -38,6 +39,7 @@ class Paced(AsyncIterator[str], Generic[T]):
         self._smoothing = smoothing
         self._pacer = Pacer(smoothing)
         self._closed = False
+        self._not_before = -math.inf
         self._ready: deque[str] = deque()
 
     def __aiter__(self) -> Paced[T]:
@@ -50,7 +52,8 @@ class Paced(AsyncIterator[str], Generic[T]):
                 self._feed()
             if self._ready:
                 return self._ready.popleft()
-            now = clock()
+            # A loop fires a timer up to the resolution of its clock too early: what was due then is due now.
+            now = max(clock(), self._not_before)
             if self._cursor.exhausted and not self._closed:
                 self._close()
                 continue
@@ -97,5 +100,6 @@ class Paced(AsyncIterator[str], Generic[T]):
         if due is not None and (self._closed or due - now <= ONE_UPDATE):
             # What comes until then goes out with it: waking for each event would cost more than the pacing.
             await asyncio.sleep(due - now)
-        elif not self._closed:
-            await self._cursor.wait(due)
+            self._not_before = due
+        elif not self._closed and not await self._cursor.wait(due) and due is not None:
+            self._not_before = due

@@ -102,23 +102,28 @@ class Watchdog:
         >>> dog = Watchdog(Deadlines(first=10, idle=2), now=0)
         >>> dog.waiting(now=1)
         >>> dog.due
-        Due(at=11, phase='first', limit=10)
+        Due(at=11.0, phase='first', limit=10)
         >>> dog.content(now=3)  # the first content: from here on `idle` counts
         True
         >>> dog.due
-        Due(at=5, phase='idle', limit=2)
-        >>> dog.paused()
+        Due(at=5.0, phase='idle', limit=2)
+        >>> dog.paused(now=4)
         >>> dog.due is None
         True
+        >>> dog.resumed(now=60)
+        >>> dog.due
+        Due(at=61.0, phase='idle', limit=2)
     """
 
-    __slots__ = ('_began', '_deadlines', '_last', '_rate', '_started', '_total', '_waiting')
+    __slots__ = ('_away', '_began', '_deadlines', '_last', '_paused_at', '_rate', '_started', '_total')
 
     def __init__(self, deadlines: Deadlines, now: float) -> None:
         self._deadlines = deadlines
         self._total = None if deadlines.total is None else Due(now + deadlines.total, 'total', deadlines.total)
         self._started = now
-        self._waiting = False
+        # Instants are kept on a clock that stands still during pauses: `_away` is how far it lags behind.
+        self._away = 0.0
+        self._paused_at: float | None = now
         self._began = False
         self._last = now
         self._rate = None if deadlines.min_rate is None else _Rate(deadlines.min_rate, deadlines.rate_window)
@@ -131,25 +136,26 @@ class Watchdog:
     @property
     def is_waiting(self) -> bool:
         """Whether the provider is the one being waited for."""
-        return self._waiting
+        return self._paused_at is None
 
     def waiting(self, now: float) -> None:
         """The provider has been asked: its first content is awaited."""
-        self._waiting, self._began, self._last = True, False, now
+        self._paused_at, self._away, self._began, self._last = None, 0.0, False, now
 
-    def paused(self) -> None:
+    def paused(self, now: float) -> None:
         """It is not the provider's turn any more. Only `total` goes on."""
-        self._waiting = False
+        if self._paused_at is None:
+            self._paused_at = now
 
     def resumed(self, now: float) -> None:
-        """It is the provider's turn again, in the same response: silence counts from now."""
-        self._waiting, self._last = True, now
-        if self._rate is not None and self._began:
-            self._rate.restart(now)
+        """It is the provider's turn again, in the same response: its clocks go on where they stood."""
+        if self._paused_at is not None:
+            self._away += now - self._paused_at
+            self._paused_at = None
 
     def content(self, now: float, characters: int = 1) -> bool:
         """Content came. Returns whether `due` may now lie earlier than before: the first content starts `idle`."""
-        self._last = now
+        self._last = now = now - self._away
         if self._rate is not None:
             if not self._began:
                 self._rate.restart(now)
@@ -164,13 +170,13 @@ class Watchdog:
         """The earliest limit that breaks if nothing happens, or `None`."""
         limits = self._deadlines
         due = self._total
-        if not self._waiting:
+        if self._paused_at is not None:
             return due
         silence = limits.idle if self._began else limits.first
         if silence is not None:
-            due = _earlier(due, Due(self._last + silence, 'idle' if self._began else 'first', silence))
+            due = _earlier(due, Due(self._last + silence + self._away, 'idle' if self._began else 'first', silence))
         if self._began and self._rate is not None:
-            due = _earlier(due, Due(self._rate.breaks_at, 'rate', self._rate.minimum))
+            due = _earlier(due, Due(self._rate.breaks_at + self._away, 'rate', self._rate.minimum))
         return due
 
     def expired(self, now: float) -> Due | None:

@@ -54,9 +54,9 @@ class Turns:
         self._sees_requests = True
         self.watchdog.waiting(now)
 
-    def request_closed(self) -> None:
+    def request_closed(self, now: float) -> None:
         """The model's response is over, however it ended."""
-        self.watchdog.paused()
+        self.watchdog.paused(now)
 
     def _delta(self, event: PartDeltaEvent, now: float) -> bool:
         length = content_in(event)
@@ -70,7 +70,7 @@ class Turns:
         earlier = self._came(event, now)
         if isinstance(event.part, NativeToolCallPart):
             # A tool that the provider runs may take its time in silence, as a tool of ours may.
-            self.watchdog.paused()
+            self.watchdog.paused(now)
         return earlier
 
     def _came(self, event: PartStartEvent, now: float) -> bool:
@@ -85,7 +85,7 @@ class Turns:
     def _tool_called(self, event: object, now: float) -> bool:
         if not self._sees_requests:
             self._tools_running += 1
-            self.watchdog.paused()
+            self.watchdog.paused(now)
         return False
 
     def _tool_returned(self, event: object, now: float) -> bool:

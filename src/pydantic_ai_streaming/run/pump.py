@@ -201,7 +201,7 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def request_closed(self) -> None:
         """The response is over and its connection closed, however that came."""
-        self._turns.request_closed()
+        self._turns.request_closed(self._loop.time())
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None

@@ -1,0 +1,130 @@
+"""`guard`: deadlines for any async iterator, and every way out closes the source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import pytest
+
+from pydantic_ai_streaming import Deadlines, StreamTimeout, guard
+
+pytestmark = pytest.mark.virtual_time
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+class Source:
+    """Yields pieces after the gaps it is given, and knows when it was closed."""
+
+    def __init__(self, *steps: tuple[float, str | None]) -> None:
+        self.steps = steps
+        self.closed_at: float | None = None
+
+    async def __aiter__(self) -> AsyncGenerator[str | None]:
+        try:
+            for gap, piece in self.steps:
+                await asyncio.sleep(gap)
+                yield piece
+        finally:
+            self.closed_at = now()
+
+
+async def test_a_stream_in_time_passes_unchanged() -> None:
+    source = Source((0.9, 'a'), (0.9, ''), (0.9, None), (0.09, 'b'))
+    deadlines = Deadlines(first=1, idle=2, total=3)
+    assert [piece async for piece in guard(source, deadlines)] == ['a', '', None, 'b']
+    assert source.closed_at == pytest.approx(2.79)
+
+
+@pytest.mark.parametrize(
+    ('steps', 'deadlines', 'phase', 'at', 'text'),
+    [
+        ([(5.0, 'a')], Deadlines(first=2, idle=1), 'first', 2, ''),
+        ([(1.0, 'a'), (5.0, 'b')], Deadlines(first=2, idle=1), 'idle', 2, 'a'),
+        ([(1.0, 'a'), (0.5, ''), (0.5, None), (0.5, 'b')], Deadlines(idle=1.2), 'idle', 2.2, 'a'),
+        ([(1.0, 'a')] * 9, Deadlines(idle=2, total=3.5), 'total', 3.5, 'aaa'),
+        ([(0.5, 'a')] * 99, Deadlines(idle=1, min_rate=10, rate_window=2), 'rate', 2.5, 'aaaa'),
+    ],
+)
+async def test_a_late_stream_ends_at_the_instant_of_its_deadline(
+    steps: list[tuple[float, str]], deadlines: Deadlines, phase: str, at: float, text: str
+) -> None:
+    source, seen = Source(*steps), list[str | None]()
+    with pytest.raises(StreamTimeout) as raised:  # noqa: PT012 - what came before counts too
+        async for piece in guard(source, deadlines):
+            seen.append(piece)
+    assert (raised.value.phase, raised.value.text, now()) == (phase, text, at)
+    assert ''.join(piece or '' for piece in seen) == text
+    assert source.closed_at == at
+
+
+async def test_what_the_consumer_takes_its_time_for_is_no_stall() -> None:
+    source = Source((0.5, 'a'), (0.5, 'b'), (0.5, 'c'))
+    seen: list[str | None] = []
+    async for piece in guard(source, Deadlines(first=1, idle=1, min_rate=1, rate_window=1)):
+        await asyncio.sleep(60)
+        seen.append(piece)
+    assert seen == ['a', 'b', 'c']
+
+
+async def test_an_error_of_the_source_comes_through_as_it_is() -> None:
+    async def broken() -> AsyncGenerator[str]:
+        yield 'a'
+        raise TimeoutError('mine')
+
+    with pytest.raises(TimeoutError, match='mine'):
+        async for _ in guard(broken(), Deadlines(idle=1)):
+            pass
+
+
+async def test_closing_or_leaving_closes_the_source() -> None:
+    source = Source((1, 'a'), (1, 'b'))
+    async with aclosing(guard(source, Deadlines(idle=5))) as guarded:
+        async for _ in guarded:
+            break
+    assert source.closed_at == 1
+    source = Source((1, 'a'), (1, 'b'))
+    async for _ in guard(source, Deadlines(idle=5)):
+        break
+    await asyncio.sleep(0.5)  # the generator is collected, and the loop closes it
+    assert source.closed_at == 2
+
+
+async def test_cancelling_the_consumer_closes_the_source() -> None:
+    source = Source((1, 'a'), (100, 'b'))
+
+    async def consume() -> None:
+        async for _ in guard(source, Deadlines(idle=500)):
+            pass
+
+    task = asyncio.ensure_future(consume())
+    await asyncio.sleep(3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert source.closed_at == 3
+
+
+async def test_no_cancellation_leaks_into_the_consumer() -> None:
+    """Yielding inside a timeout would charge the consumer's time to it, and throw its cancellation at the consumer."""
+    async for _ in guard(Source((0.5, 'a')), Deadlines(first=1, idle=1)):
+        await asyncio.sleep(5)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_the_caller_says_what_counts_as_content() -> None:
+    async def numbers() -> AsyncGenerator[int]:
+        for number in (1, 0, 0, 0):
+            await asyncio.sleep(1)
+            yield number
+
+    with pytest.raises(StreamTimeout, match='no content for 2 s') as raised:
+        async for _ in guard(numbers(), Deadlines(idle=2), content=lambda number: number):
+            pass
+    assert (raised.value.text, now()) == ('', 3)
