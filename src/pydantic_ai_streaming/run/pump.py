@@ -76,6 +76,8 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._turns.watchdog.waiting(now)
         self._alarm = Alarm(self._loop, self._turns.watchdog, self._late)
         self._task = self._loop.create_task(self._run(), name='pydantic-ai-streaming run')
+        # A task that is cancelled before it has begun never runs: its end is all that tells.
+        self._task.add_done_callback(lambda _: self.finish or self._conclude(asyncio.CancelledError()))
         self._alarm.set()
 
     @property
@@ -150,7 +152,8 @@ class Pump(RequestObserver, Generic[OutputT]):
             self._messages = resumable(self._given if history is None else history)
             self.finish, ended = self._reason(error)
         if isinstance(ended, StreamTruncated | StreamTimeout):
-            ended.text, ended.messages, ended.usage = self.digest.text, self._messages or (), self.driver.usage()
+            # Told already or not, it carries what there is now that the run has let go of everything.
+            ended.text, ended.messages, ended.usage = self.digest.text, self.messages(), self.driver.usage()
         self.record.close(ended, now=now)
 
     def _reason(self, error: BaseException) -> tuple[Finish, BaseException | None]:
@@ -169,7 +172,14 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def _timeout(self, due: Due) -> StreamTimeout:
         elapsed = self._loop.time() - self._turns.watchdog.started
-        return StreamTimeout(phase=due.phase, limit=due.limit, elapsed=elapsed)
+        return StreamTimeout(
+            phase=due.phase,
+            limit=due.limit,
+            elapsed=elapsed,
+            text=self.digest.text,
+            messages=self.messages(),
+            usage=self.driver.usage(),
+        )
 
     def _add(self, event: Any) -> None:
         now = self._last_event = self._loop.time()
@@ -251,9 +261,7 @@ class Pump(RequestObserver, Generic[OutputT]):
     def _surface(self) -> None:
         """The run does not unwind (a tool blocks a thread, say): views learn of the deadline now."""
         if self._expired is not None and not self.record.closed:
-            error = self._timeout(self._expired)
-            error.text, error.messages, error.usage = self.digest.text, self.messages(), self.driver.usage()
-            self.record.close(error, now=self._loop.time())
+            self.record.close(self._timeout(self._expired), now=self._loop.time())
 
     def _look_for_the_end(self) -> None:
         """Once each grace: is the model finished, and silent since?"""

@@ -1,0 +1,141 @@
+"""Giving a capability to a run that was described by pydantic-ai's own call. These turn red if pydantic-ai changes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from pydantic_ai import Agent, ModelRetry
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.exceptions import ModelAPIError
+from pydantic_ai.messages import ModelMessage, ModelRequest
+from pydantic_ai.tools import RunContext
+
+from pydantic_ai_streaming import (
+    AttemptRejectedEvent,
+    Deadlines,
+    ResponseTruncatedEvent,
+    RunStream,
+    StreamTimeout,
+    StreamTruncated,
+)
+from pydantic_ai_streaming.run import stream as stream_module
+from pydantic_ai_streaming.run.mount import history_of, mount
+from pydantic_ai_streaming.testing import EndEarly, Fail, ScriptedModel, Stall, ToolCall
+
+pytestmark = pytest.mark.virtual_time
+
+
+class Seen(AbstractCapability[Any]):
+    """Notes that a run has begun with it."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    async def before_run(self, ctx: RunContext[Any]) -> None:
+        self.runs += 1
+
+
+def agent(*responses: Any) -> Agent[None, str]:
+    return Agent(ScriptedModel(*responses or (['Hello'],), loop=True))
+
+
+async def test_run_stream_events_takes_a_capability_beside_those_it_was_given() -> None:
+    theirs, ours = Seen(), Seen()
+    given: list[AbstractCapability[Any]] = [theirs]
+    run, mounted = mount(agent().run_stream_events('Go', capabilities=given), ours)
+    async with run as events:
+        assert [event async for event in events]
+    assert mounted
+    assert (theirs.runs, ours.runs, given) == (1, 1, [theirs])
+
+
+async def test_run_stream_takes_a_capability_beside_those_it_was_given() -> None:
+    theirs, ours = Seen(), Seen()
+    run, mounted = mount(agent().run_stream('Go', capabilities=[theirs]), ours)
+    async with run as streamed:
+        assert await streamed.get_output() == 'Hello'
+    assert mounted
+    assert (theirs.runs, ours.runs) == (1, 1)
+
+
+async def test_another_run_of_the_same_agent_is_not_touched() -> None:
+    ours, same = Seen(), agent()
+    mount(same.run_stream_events('Go'), ours)
+    assert (await same.run('Go')).output == 'Hello'
+    assert ours.runs == 0
+
+
+async def test_the_history_of_a_run_is_found() -> None:
+    history: list[ModelMessage] = [ModelRequest.user_text_prompt('Before')]
+    assert history_of(agent().run_stream_events('Go', message_history=history)) == history
+    assert history_of(agent().run_stream('Go', message_history=history)) == history
+    assert history_of(agent().run_stream_events('Go')) == []
+
+
+class TestWithoutIt:
+    """An agent class that keeps its arguments elsewhere: the stream works, without what the watch adds."""
+
+    @pytest.fixture(autouse=True)
+    def mounting_is_impossible(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def not_mounted(run: Any, capability: object) -> tuple[Any, bool]:
+            return run, False
+
+        monkeypatch.setattr(stream_module, 'mount', not_mounted)
+
+    async def test_an_unknown_kind_of_run_is_left_as_it_is(self) -> None:
+        class Other:
+            async def __aenter__(self) -> None: ...
+            async def __aexit__(self, *_: object) -> None: ...
+
+        other: Any = Other()
+        assert mount(other, Seen()) == (other, False)
+        assert history_of(other) == []
+
+    async def test_deadlines_hold_and_tools_are_no_stall(self) -> None:
+        slow = agent([ToolCall('dig')], ['Gold', Stall()])
+
+        @slow.tool_plain
+        async def dig() -> str:
+            await asyncio.sleep(60)
+            return 'gold'
+
+        stream = RunStream(slow.run_stream_events('Go'), deadlines=Deadlines(first=2, idle=2))
+        with pytest.raises(StreamTimeout) as raised:
+            async with stream:
+                await stream.get_output()
+        assert (raised.value.phase, raised.value.elapsed, raised.value.text) == ('idle', 62, 'Gold')
+
+    async def test_rejected_attempts_are_announced(self) -> None:
+        picky = agent(['bad'], ['good'])
+
+        @picky.output_validator
+        def only_good(output: str) -> str:
+            if output == 'bad':
+                raise ModelRetry('no')
+            return output
+
+        async with RunStream(picky.run_stream_events('Go')) as stream:
+            events = [event async for event in stream.events()]
+        assert [(e.text, e.reason) for e in events if isinstance(e, AttemptRejectedEvent)] == [('bad', 'no')]
+
+    async def test_truncation_shows_in_the_result(self) -> None:
+        cut = agent(['Half', EndEarly()])
+        stream = RunStream(cut.run_stream_events('Go'))
+        with pytest.raises(StreamTruncated) as raised:
+            async with stream:
+                await stream.get_output()
+        assert raised.value.text == 'Half'
+        async with RunStream(cut.run_stream_events('Go'), on_truncation='mark') as stream:
+            events = [event async for event in stream.events()]
+        assert stream.finish == 'truncated'
+        assert [e for e in events if isinstance(e, ResponseTruncatedEvent)]
+
+
+async def test_an_error_of_the_model_keeps_its_type() -> None:
+    stream = RunStream(agent(['One', Fail(ModelAPIError('scripted', 'no luck'))]).run_stream_events('Go'))
+    with pytest.raises(ModelAPIError, match='no luck'):
+        async with stream:
+            await stream.get_output()
+    assert (stream.text_so_far, stream.finish) == ('One', 'failed')
