@@ -1,0 +1,63 @@
+"""Every Python block of the README, of `docs/` and of the docstrings runs, and prints what its `#>` lines say."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r'^( *)```python\n(.*?)^\1```', re.MULTILINE | re.DOTALL)
+DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    for path in (ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))):
+        yield path.name, path.read_text('utf-8')
+    for path in sorted((ROOT / 'src').rglob('*.py')):
+        for node in ast.walk(ast.parse(path.read_text('utf-8'))):
+            if isinstance(node, DOCUMENTED):
+                yield f'{path.stem}.{getattr(node, "name", "module")}', ast.get_docstring(node) or ''
+
+
+EXAMPLES = [
+    pytest.param(textwrap.dedent(block[2]), id=f'{name}.{number}')
+    for name, text in texts()
+    for number, block in enumerate(BLOCK.finditer(text))
+]
+
+
+@pytest.fixture
+def own_loop() -> Iterator[None]:
+    """`run_sync` takes the thread's loop, and would leave open one that it has to make."""
+    with asyncio.Runner() as runner:
+        asyncio.set_event_loop(runner.get_loop())
+        yield
+    asyncio.set_event_loop(None)
+
+
+@pytest.mark.parametrize('code', EXAMPLES)
+def test_the_example_runs_and_prints_what_it_says(
+    code: str,
+    own_loop: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {'__name__': '__main__'}
+    exec(compile(code, 'example', 'exec'), names)
+    said = [line.removeprefix('#>').strip() for line in code.splitlines() if line.startswith('#>')]
+    printed = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert printed == said or not said
+
+
+def test_there_are_examples_to_run() -> None:
+    names = {str(example.id).rpartition('.')[0] for example in EXAMPLES}
+    assert {'README.md', 'deadlines.md', 'ways-out.md', 'testing.md', 'stream.RunStream'} <= names
