@@ -210,7 +210,7 @@ def _works_for(thread: threading.Thread, loop: asyncio.AbstractEventLoop) -> boo
 def _bare_threads() -> list[str]:
     """Threads of which nobody knows whether they will wake the loop: neither pool threads nor this one."""
     current = threading.current_thread()
-    pools = ('asyncio_', 'AnyIO worker thread', 'ThreadPoolExecutor')
+    pools = ('asyncio_', 'AnyIO worker thread', 'ThreadPoolExecutor', 'pydantic-ai-streaming')
     return [
         thread.name for thread in threading.enumerate() if thread is not current and not thread.name.startswith(pools)
     ]
