@@ -117,6 +117,10 @@ def _end_of(text: str) -> str:
 
 
 def _described(messages: Sequence[ModelMessage]) -> str:
-    return ', '.join(
-        f'response ({message.state})' if isinstance(message, ModelResponse) else 'request' for message in messages
-    )
+    return ', '.join(map(_named, messages))
+
+
+def _named(message: ModelMessage) -> str:
+    if isinstance(message, ModelResponse):
+        return f'response ({message.state})'
+    return 'request (says so)' if message.metadata else 'request'

@@ -22,22 +22,21 @@ TIMETABLE: Final = 'boats at 09:30, 13:15 and 17:40; the last one takes no bicyc
 _BURSTY = """\
 **Models do not type.** They send a burst, pause, and send the next one. 📦
 
-- The left column shows each burst as it lands.
-- The right one is the *same stream*, paced: no word waits longer than {lag:g} s, \
-and a fast model is not slowed down.
+- `stream.text()` shows each burst as it lands.
+- With `Smoothing()` the *same stream* flows: no word waits longer than {lag:g} s, and a fast model stays fast.
 
 Nothing is cut in half: not **bold**, not an emoji 🌊, not 日本語の文章も大丈夫です。
 
-Both columns read one record. A slow reader never holds the model up."""
+Both are views of one record. A slow reader never holds the model up."""
 
 # Seconds of silence before each burst: uneven, as providers are.
 _PAUSES = (0.35, 0.31, 0.42, 0.36, 0.30, 0.45, 0.34, 0.38)
 
 
 def bursty_reply(smoothing: Smoothing) -> ScriptedModel:
-    """A reply in bursts of some 55 characters, every 0.3 to 0.45 s."""
+    """A reply in bursts of some 50 characters, every 0.3 to 0.45 s."""
     text = _BURSTY.format(lag=smoothing.max_lag)
-    sizes = (61, 48, 66, 52, 57, 70, 44, 63)
+    sizes = (53, 38, 57, 49, 55, 58, 42, 52)
     steps: list[Step | str] = []
     start = number = 0
     while start < len(text):
@@ -52,7 +51,7 @@ def tool_replies() -> ScriptedModel:
     before = _typed('Let me look at the timetable before I promise anything.')
     call = ToolCall('ferries', {'to': 'Farland', 'day': 'Saturday'}, pieces=5)
     after = _typed(
-        'Take the **13:15** boat ⛴ and bring the bicycle: the last one, at 17:40, would leave it on the quay. '
+        'Take the **13:15** boat ⛴ and bring the bicycle: the last one, at 17:40, would leave it on the quay.\n'
         'While the tool worked nobody was late. A deadline of silence counts only while the *model* is awaited.'
     )
     return ScriptedModel(

@@ -11,7 +11,7 @@ from ..display.bars import amounts, bars
 from ..display.columns import can_print_columns, print_columns
 from ..display.sheet import Sheet, Style
 from ..display.terminal import Timeline, print_stream
-from ..reduce.events import text_in
+from ..reduce.content import text_in
 from ..run.stream import RunStream
 
 __all__ = ['Stage']
@@ -101,7 +101,8 @@ class Stage:
         self.say(f'stream.text(): the same reply, as it came, in {len(came)} bursts')
         self.say()
         for at, text in came:
-            self._sheet.line(f'{at:5.2f} s  {text!r}'[: self.width], 'plain')
+            line = f'{at:5.2f} s  {text!r}'
+            self._sheet.line(line if len(line) <= self.width else line[: self.width - 1] + '…', 'plain')
 
     def _timeline(self, stream: RunStream[Any], shown: Timeline, *, start: float) -> None:
         came = [(at - start, len(text)) for at, event in stream.events().take() if (text := text_in(event))]

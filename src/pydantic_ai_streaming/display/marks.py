@@ -18,12 +18,12 @@ from pydantic_ai.messages import (
 
 from ..aio.paced import Paced
 from ..core.pacing import Smoothing
+from ..reduce.content import text_in
 from ..reduce.events import (
     AttemptRejectedEvent,
     ResponseTruncatedEvent,
     RunEvent,
     WholeResponseEvent,
-    text_in,
 )
 from ..run.stream import RunStream
 from ..run.views import TextView
