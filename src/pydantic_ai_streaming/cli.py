@@ -91,6 +91,8 @@ def _demo(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int
         parser.error('--prompt is a question to a model: name it with --model')
     if arguments.model is not None and arguments.speed is not None:
         parser.error('--speed and --fast play the script faster; a model takes its own time')
+    # pydantic-ai greets whoever runs an agent from a source tree, which would fall into the first scene.
+    os.environ.setdefault('PYDANTIC_AI_NO_BANNER', '1')
     # pydantic-ai takes a second to import; --help and mistakes in the arguments need not wait for it.
     from .core.pacing import Smoothing
     from .demo.play import Options, play

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -42,7 +42,7 @@ class Options:
     prompt: str | None = None
     plain: bool = False
     speed: float | None = None
-    smoothing: Smoothing = Smoothing()
+    smoothing: Smoothing = field(default_factory=Smoothing)
 
 
 def play(options: Options) -> int:

@@ -44,8 +44,8 @@ async def scripted(stage: Stage) -> None:
 
 async def paced_beside_raw(stage: Stage) -> None:
     """Scene 1: one reply, as it arrives and paced."""
-    stage.heading('1. One stream, two views: as it arrives, and at a pace one can read')
-    agent = Agent(bursty_reply(stage.smoothing))
+    stage.heading('1. One stream, two views: as it arrives, and paced')
+    agent = Agent(bursty_reply(stage.smoothing, width=stage.compare_width))
     start = asyncio.get_running_loop().time()
     async with RunStream(agent.run_stream_events('Why does text stutter?')) as stream:
         await stage.compare(stream, start=start)
@@ -57,7 +57,7 @@ async def tool_at_work(stage: Stage) -> None:
     stage.heading('2. A tool at work: seen, and not taken for a stall')
     stage.say(f'Deadlines(idle={IDLE.idle:g}): so long may the model be silent. The tool takes {TOOL_TAKES:g} s.')
     stage.say()
-    agent = with_ferries(tool_replies())
+    agent = with_ferries(tool_replies(width=stage.width))
     async with RunStream(agent.run_stream_events('How do I get to Farland?'), deadlines=IDLE) as stream:
         await stage.show(stream)
     stage.add_figures('2', stream)
@@ -68,28 +68,35 @@ async def stall_caught(stage: Stage) -> None:
     stage.heading('3. A stall, caught: what came is kept, and the next run goes on')
     stage.say('The provider stops in the middle of a sentence and keeps the connection open.')
     stage.say()
-    agent = Agent(stalling_replies())
-    try:
-        async with RunStream(agent.run_stream_events('What keeps a stream alive?'), deadlines=IDLE) as stream:
+    agent = Agent(stalling_replies(width=stage.width))
+    history: Sequence[ModelMessage] = ()
+    async with RunStream(agent.run_stream_events('What keeps a stream alive?'), deadlines=IDLE) as stream:
+        try:
             await stage.show(stream)
-    except StreamTimeout as error:
-        stage.add_figures('3, stalled', stream)
-        stage.say()
-        stage.say(f'StreamTimeout: {error}', 'red')
-        stage.say(f'error.phase     {error.phase!r}\nerror.text      {_end_of(error.text)}')
-        stage.say(f'error.messages  {_described(error.messages)}')
-        stage.say()
-        stage.say("agent.run_stream_events('Go on.', message_history=error.messages)")
-        stage.say()
-        history = error.messages
-        async with RunStream(agent.run_stream_events('Go on.', message_history=history), deadlines=IDLE) as stream:
-            await stage.show(stream)
-        stage.add_figures('3, resumed', stream)
+        except StreamTimeout as error:
+            history = error.messages
+            explain(stage, error)
+    stage.add_figures('3, stalled', stream)
+    run = agent.run_stream_events('Go on.', message_history=history)
+    async with RunStream(run, deadlines=IDLE) as stream:
+        await stage.show(stream)
+    stage.add_figures('3, resumed', stream)
+
+
+def explain(stage: Stage, error: StreamTimeout) -> None:
+    """What a deadline leaves in the hands of the program."""
+    stage.say()
+    stage.say(f'StreamTimeout: {error}', 'red')
+    stage.say(f'error.phase     {error.phase!r}\nerror.text      {_end_of(error.text)}')
+    stage.say(f'error.messages  {", ".join(map(_named, error.messages))}')
+    stage.say()
+    stage.say("agent.run_stream_events('Go on.', message_history=error.messages)")
+    stage.say()
 
 
 async def live(stage: Stage, model: Model, prompt: str | None) -> None:
     """One run with a real model: a tool, deadlines, and limits on what it may use."""
-    stage.heading(f'{model.model_name}: as it arrives, and at a pace one can read')
+    stage.heading(f'{model.model_name}: as it arrives, and paced')
     agent = with_ferries(model)
     run = agent.run_stream_events(prompt or LIVE_PROMPT, usage_limits=LIVE_LIMITS)
     start = asyncio.get_running_loop().time()
@@ -104,7 +111,7 @@ def with_ferries(model: Model) -> Agent[None, str]:
     agent = Agent(model)
 
     @agent.tool_plain
-    async def ferries(to: str, day: str) -> str:  # pyright: ignore[reportUnusedFunction] - the agent calls it
+    async def ferries(to: str, day: str) -> str:
         """Look up the ferries to an island on a day."""
         await asyncio.sleep(TOOL_TAKES)
         return TIMETABLE
@@ -114,10 +121,6 @@ def with_ferries(model: Model) -> Agent[None, str]:
 
 def _end_of(text: str) -> str:
     return f'…{text[-24:]!r}, {len(text)} characters'
-
-
-def _described(messages: Sequence[ModelMessage]) -> str:
-    return ', '.join(map(_named, messages))
 
 
 def _named(message: ModelMessage) -> str:

@@ -48,11 +48,18 @@ class Stage:
         """Cells in a line, at most 100."""
         return min(self._sheet.width, WIDEST)
 
+    @property
+    def compare_width(self) -> int:
+        """Cells in a line that `compare` does not have to break: columns break their own."""
+        return 10_000 if self._columns else self.width
+
     def heading(self, title: str) -> None:
         """Begin a scene."""
         self._sheet.line()
-        rule = max(self.width - len(title) - 4, 2)
-        self._sheet.line(f'── {title} {"─" * rule}'[: self.width], 'bold')
+        if len(title) + 4 > self.width:
+            self.say(title, 'bold')
+        else:
+            self._sheet.line(f'── {title} {"─" * (self.width - len(title) - 4)}', 'bold')
 
     def say(self, text: str = '', style: Style = 'dim') -> None:
         """A paragraph about what is shown, filled to the width; line ends of its own stay."""
@@ -117,4 +124,4 @@ class Stage:
         self.say()
         for label, row in zip(('arrived', 'shown'), rows, strict=True):
             self._sheet.line(f'{label:<{LABEL}}{bars(row, top=top)}'.rstrip(), 'plain')
-        self.say(f'{"":<{LABEL}}characters in each {cell:g} s, {top} at most')
+        self.say(f'{"":<{LABEL}}characters per {cell:g} s, {top} at most')

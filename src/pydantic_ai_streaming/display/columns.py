@@ -104,10 +104,8 @@ class _Screen:
 
         plain = bool(os.environ.get('NO_COLOR'))
         self._console = Console(file=file, highlight=False, emoji=False, color_system=None if plain else 'auto')
-        # One thread draws, and nobody else's output is captured.
-        self._live: _Live = Live(
-            console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-        )
+        # What others print meanwhile comes to stand above the columns, as pydantic-ai's banner at the first run.
+        self._live: _Live = Live(console=self._console, auto_refresh=False)
         self._arrivals = arrivals
         self._titles = titles
         self._columns = _Column(), _Column()

@@ -1,4 +1,4 @@
-"""Tells on a surface what happens in a run: text where it stopped, tools and rejected attempts on lines of their own."""
+"""Tells what happens in a run: text goes on where it stopped, tools and rejected attempts have their own lines."""
 
 from __future__ import annotations
 

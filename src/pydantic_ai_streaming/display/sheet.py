@@ -93,8 +93,6 @@ class Sheet(Surface):
 
     Attributes:
         is_terminal: Whether the file is a terminal that understands control sequences.
-        width: Its cells in a row; 80 where there is none.
-        height: Its rows; 24 where there are none.
 
     Example:
         >>> sheet = Sheet()
@@ -113,10 +111,12 @@ class Sheet(Surface):
 
     @property
     def width(self) -> int:
+        """Cells in a row of the terminal; 80 where there is none."""
         return self._size().columns
 
     @property
     def height(self) -> int:
+        """Rows of the terminal; 24 where there is none."""
         return self._size().lines
 
     def text(self, piece: str) -> None:
