@@ -94,7 +94,6 @@ def _demo(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int
     # pydantic-ai greets whoever runs an agent from a source tree, which would fall into the first scene.
     os.environ.setdefault('PYDANTIC_AI_NO_BANNER', '1')
     # pydantic-ai takes a second to import; --help and mistakes in the arguments need not wait for it.
-    from .core.pacing import Smoothing
     from .demo.play import Options, play
 
     return play(
@@ -103,20 +102,28 @@ def _demo(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int
             prompt=arguments.prompt,
             plain=arguments.plain,
             speed=arguments.speed,
-            smoothing=Smoothing(by=arguments.by, max_lag=arguments.max_lag),
+            by=arguments.by,
+            max_lag=arguments.max_lag,
         )
     )
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f'{text} is no number of seconds, 0 or more')
     return value
 
 
 def _factor(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f'{text} is no factor above 0')
     return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan  # which is in no range

@@ -49,7 +49,7 @@ def sentence(error: AgentRunError | StreamingError, name: str) -> str:
         case ModelNotFoundError():
             return f'{name}: the provider knows no such model, or not for this API key.'
         case ModelConnectionError():
-            return f'{name}: no connection to the provider ({error}). Is the network there?'
+            return f'{name}: no connection to the provider ({str(error).rstrip(".")}). Is the network there?'
         case UsageLimitExceeded():
             return f'{name}: stopped, because the demo limits what a run may use: {error}'
         case ModelAPIError() | StreamingError():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 from pydantic_ai.exceptions import AgentRunError
 from pydantic_ai.models import Model
 
+from ..core.cutting import Unit
 from ..core.pacing import Smoothing
 from ..display.sheet import Sheet
 from ..errors import StreamingError
@@ -35,21 +36,23 @@ class Options:
         prompt: What to ask it; `None` for a prompt that makes it use the tool.
         plain: Lines only, no columns.
         speed: How many times as fast the script is played; `math.inf` waits for nothing.
-        smoothing: How text is paced.
+        by: What is shown whole.
+        max_lag: Seconds that it waits at most.
     """
 
     model: str | None = None
     prompt: str | None = None
     plain: bool = False
     speed: float | None = None
-    smoothing: Smoothing = field(default_factory=Smoothing)
+    by: Unit = 'word'
+    max_lag: float = 0.4
 
 
 def play(options: Options) -> int:
     """Play the demo and return its exit code."""
     # Nobody watches a pipe.
     speed = options.speed or (1.0 if options.model or Sheet().is_terminal else float('inf'))
-    stage = Stage(smoothing=options.smoothing, plain=options.plain)
+    stage = Stage(smoothing=Smoothing(by=options.by, max_lag=options.max_lag), plain=options.plain)
     try:
         model = find_model(options.model) if options.model else None
         introduce(stage, options, speed)
@@ -88,7 +91,7 @@ async def perform(stage: Stage, model: Model | None, prompt: str | None = None) 
         stage.say(f'Interrupted. {kept(stage.stream)}', 'bold')
         raise
     except (AgentRunError, StreamingError):
-        if stage.stream is not None:
+        if stage.stream is not None and stage.stream.text_so_far:
             stage.say(f'\n{kept(stage.stream)}')
         raise
 

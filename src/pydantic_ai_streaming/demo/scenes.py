@@ -97,6 +97,8 @@ def explain(stage: Stage, error: StreamTimeout) -> None:
 async def live(stage: Stage, model: Model, prompt: str | None) -> None:
     """One run with a real model: a tool, deadlines, and limits on what it may use."""
     stage.heading(f'{model.model_name}: as it arrives, and paced')
+    stage.say('Deadlines(first=60, idle=30, total=180), and at most 4 requests and 3,000 tokens of output.')
+    stage.say()
     agent = with_ferries(model)
     run = agent.run_stream_events(prompt or LIVE_PROMPT, usage_limits=LIVE_LIMITS)
     start = asyncio.get_running_loop().time()

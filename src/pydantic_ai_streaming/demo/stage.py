@@ -105,7 +105,7 @@ class Stage:
         if len(came) > 24:
             return
         self.say()
-        self.say(f'stream.text(): the same reply, as it came, in {len(came)} bursts')
+        self.say(f'stream.text(): the same reply, as it came, in {len(came)} pieces')
         self.say()
         for at, text in came:
             line = f'{at:5.2f} s  {text!r}'
