@@ -11,6 +11,7 @@ from collections.abc import Sequence
 __all__ = ['main']
 
 UNITS = ('grapheme', 'word', 'line', 'sentence')
+FASTEST = 20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,8 +118,8 @@ def _seconds(text: str) -> float:
 
 def _factor(text: str) -> float:
     value = _number(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} is no factor above 0')
+    if not 0 < value <= FASTEST:
+        raise argparse.ArgumentTypeError(f'{text} is no factor above 0 and up to {FASTEST}; --fast waits for nothing')
     return value
 
 

@@ -57,4 +57,5 @@ class _FastSelector(selectors.DefaultSelector):
         self._speed = speed
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        return super().select(None if timeout is None else timeout / self._speed)
+        # epoll counts milliseconds and rounds them up: asked for one less, the last one is waited for in short turns.
+        return super().select(None if timeout is None else max(timeout / self._speed - 0.001, 0.0))

@@ -51,7 +51,7 @@ def sentence(error: AgentRunError | StreamingError, name: str) -> str:
         case ModelConnectionError():
             return f'{name}: no connection to the provider ({str(error).rstrip(".")}). Is the network there?'
         case UsageLimitExceeded():
-            return f'{name}: stopped, because the demo limits what a run may use: {error}'
+            return f'{name}: stopped at a limit that the demo sets: {str(error).partition(". ")[0]}.'
         case ModelAPIError() | StreamingError():
             return f'{name}: {error}'
         case _:
