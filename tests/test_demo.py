@@ -93,7 +93,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 
 def test_a_terminal_shows_columns() -> None:
-    code, output = Terminal('--speed', '8', columns=80, lines=24).end()
+    code, output = Terminal('--fast', columns=80, lines=24).end()
     assert code == 0
     plain = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', output)
     assert f'{"stream.text()":<41}stream.text(smoothing=Smoothing())' in plain

@@ -96,8 +96,7 @@ class Sheet(Surface):
 
     Example:
         >>> sheet = Sheet()
-        >>> sheet.text('Let me look.')
-        >>> sheet.line('→ a tool')
+        >>> sheet.text('Let me look.'); sheet.line('→ a tool')
         Let me look.
         → a tool
     """
