@@ -116,3 +116,17 @@ def test_no_color_leaves_no_style(monkeypatch: pytest.MonkeyPatch) -> None:
         runner.run(main())
     assert 'Hi.' in terminal.getvalue()
     assert not re.search(r'\x1b\[[0-9;]*m', terminal.getvalue())
+
+
+def test_nothing_is_drawn_any_more_when_it_has_returned() -> None:
+    terminal = Terminal()
+
+    async def main() -> None:
+        async with RunStream(Agent(ScriptedModel('Hi.')).run_stream_events('Go')) as stream:
+            await print_columns(stream, file=terminal)
+        drawn = terminal.getvalue()
+        await asyncio.sleep(1)
+        assert terminal.getvalue() == drawn
+
+    with asyncio.Runner(loop_factory=loop_factory(math.inf)) as runner:
+        runner.run(main())

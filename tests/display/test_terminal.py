@@ -275,3 +275,21 @@ def test_a_terminal_tells_for_how_long_the_model_thinks() -> None:
 )
 def test_rows_are_counted_as_a_terminal_wraps(text: str, width: int, expected: int | None) -> None:
     assert rows(text, width) == expected
+
+
+def test_the_status_ends_with_the_printing() -> None:
+    terminal = Terminal()
+
+    async def main() -> None:
+        async with RunStream(with_tools(*TOOLS).run_stream_events('Go')) as stream:
+            task = asyncio.create_task(print_stream(stream, file=terminal))
+            await asyncio.sleep(1)
+            assert terminal.screen[-1].lstrip('\r').startswith('· tide … 0.')
+            task.cancel()
+            await asyncio.wait({task})
+            printed = terminal.getvalue()
+            await asyncio.sleep(1)
+            assert terminal.getvalue() == printed
+
+    run(main())
+    assert terminal.screen == ['Let me ask.', '→ tide {"port": "Farland"}', '']
