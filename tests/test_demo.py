@@ -188,7 +188,7 @@ Three things keep a stream alive:
 2. Let every reader have its own
 
 StreamTimeout: The stream was stopped after 1.92 s: no content for 0.8 s
-(Deadlines.idle). 0 characters had come.
+(Deadlines.idle). 94 characters had come.
 error.phase     'idle'
 error.text      …'very reader have its own', 94 characters
 error.messages  request, response (interrupted), request (says so)
