@@ -6,8 +6,6 @@ import asyncio
 import math
 import selectors
 from collections.abc import Callable
-from contextvars import Context
-from typing import Any
 
 __all__ = ['loop_factory']
 
@@ -20,24 +18,10 @@ def loop_factory(speed: float) -> Callable[[], asyncio.AbstractEventLoop] | None
     if speed == 1:
         return None
     if speed == math.inf:
-        return _jumping_loop
+        from ..testing.virtual_time import VirtualTimeLoop
+
+        return VirtualTimeLoop
     return lambda: _FastLoop(speed)
-
-
-def _jumping_loop() -> asyncio.AbstractEventLoop:
-    from ..testing.virtual_time import VirtualTimeLoop
-
-    class JumpingLoop(VirtualTimeLoop):
-        def call_at(
-            self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-        ) -> asyncio.TimerHandle:
-            # The virtual clock counts whole nanoseconds. Rounded down, it would show a little less than `when` for
-            # ever, and whoever asks again until `when` has come would never be done.
-            rounded = round(when, 9)
-            whole = rounded if rounded >= when else round(rounded + 1e-9, 9)
-            return super().call_at(whole, callback, *args, context=context)
-
-    return JumpingLoop()
 
 
 class _FastLoop(asyncio.SelectorEventLoop):
