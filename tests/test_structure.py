@@ -28,6 +28,7 @@ LAYERS: dict[str, set[str]] = {
     'testing': {'run', 'aio', 'reduce', 'core', 'errors'},
     'demo': {'display', 'testing', 'run', 'aio', 'reduce', 'core', 'errors'},
     'cli': {'demo'},
+    '__main__': {'cli'},
     '__init__': {'run', 'aio', 'reduce', 'core', 'errors'},
 }
 # What each layer may take from outside, beside the standard library. The machines know neither a clock nor a loop.

@@ -1,0 +1,6 @@
+"""A run in a terminal, a pipe or a log. `rich`, of the extra `display`, is needed for columns only."""
+
+from .columns import can_print_columns, print_columns
+from .terminal import print_stream
+
+__all__ = ['can_print_columns', 'print_columns', 'print_stream']
