@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pydantic_ai_streaming.testing import virtual_time
-    from pydantic_ai_streaming.testing.cutting import cuts, every_cut, reply
-    from pydantic_ai_streaming.testing.recording import RecordingModel, record
-    from pydantic_ai_streaming.testing.recording_file import RecordingError
-    from pydantic_ai_streaming.testing.replay import ReplayModel
-    from pydantic_ai_streaming.testing.requests import CloseReason, RecordedRequest
-    from pydantic_ai_streaming.testing.scripted import Script, ScriptedModel, ScriptEndedError
-    from pydantic_ai_streaming.testing.scripted_stream import StreamClosedError
-    from pydantic_ai_streaming.testing.steps import (
+    from . import virtual_time
+    from .cutting import cuts, every_cut, reply
+    from .recording import RecordingModel, record
+    from .recording_file import RecordingError
+    from .replay import ReplayModel
+    from .requests import CloseReason, RecordedRequest
+    from .scripted import Script, ScriptedModel, ScriptEndedError
+    from .scripted_stream import StreamClosedError
+    from .steps import (
         EndEarly,
         Event,
         Fail,
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         ToolCall,
         Usage,
     )
-    from pydantic_ai_streaming.testing.tasks import describe_tasks
-    from pydantic_ai_streaming.testing.virtual_time import DeadlockError, VirtualTimeLoop
+    from .tasks import describe_tasks
+    from .virtual_time import DeadlockError, VirtualTimeLoop
 
 __all__ = [
     'CloseReason',

@@ -91,7 +91,7 @@ class _VirtualLoops:
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_asyncio_loop_factories(self) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-        from pydantic_ai_streaming.testing.virtual_time import VirtualTimeLoop
+        from .virtual_time import VirtualTimeLoop
 
         self.asked = True
         return {'virtual_time': partial(VirtualTimeLoop, **self.settings)}
@@ -133,7 +133,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     loop.run_until_complete(_settle())
     left = {task for task in asyncio.all_tasks(loop) - before if not task.done()}
     if left:
-        from pydantic_ai_streaming.testing.tasks import describe_tasks
+        from .tasks import describe_tasks
 
         noun = 'task' if len(left) == 1 else 'tasks'
         pytest.fail(

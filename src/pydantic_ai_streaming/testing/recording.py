@@ -19,8 +19,8 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 from pydantic_ai.usage import RequestUsage
 
-from pydantic_ai_streaming.testing.recording_file import EndLine, EventLine, RequestLine, append, create
-from pydantic_ai_streaming.testing.requests import CloseReason
+from .recording_file import EndLine, EventLine, RequestLine, append, create
+from .requests import CloseReason
 
 __all__ = ['RecordingModel', 'record']
 

@@ -28,7 +28,7 @@ from pydantic import Discriminator, TypeAdapter, ValidationError
 from pydantic_ai.messages import FinishReason, ModelResponseStreamEvent
 from pydantic_ai.usage import RequestUsage
 
-from pydantic_ai_streaming.testing.requests import CloseReason
+from .requests import CloseReason
 
 __all__ = ['EndLine', 'EventLine', 'RecordingError', 'RequestLine', 'append', 'create', 'read']
 

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError
 from pydantic_ai.usage import RequestUsage
 
-from pydantic_ai_streaming.testing.recording_file import EndLine, RecordedResponse, read
-from pydantic_ai_streaming.testing.scripted import ScriptedModel
-from pydantic_ai_streaming.testing.steps import EndEarly, Event, Fail, Finish, Response, Step, Usage
+from .recording_file import EndLine, RecordedResponse, read
+from .scripted import ScriptedModel
+from .steps import EndEarly, Event, Fail, Finish, Response, Step, Usage
 
 __all__ = ['ReplayModel']
 

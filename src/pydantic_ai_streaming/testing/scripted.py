@@ -13,9 +13,9 @@ from pydantic_ai.profiles import ModelProfile, ModelProfileSpec
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
-from pydantic_ai_streaming.testing.requests import RecordedRequest
-from pydantic_ai_streaming.testing.scripted_stream import ScriptedStream
-from pydantic_ai_streaming.testing.steps import Response, Step
+from .requests import RecordedRequest
+from .scripted_stream import ScriptedStream
+from .steps import Response, Step
 
 __all__ = ['Script', 'ScriptEndedError', 'ScriptedModel']
 

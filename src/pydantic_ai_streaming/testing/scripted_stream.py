@@ -15,8 +15,8 @@ from pydantic_ai.messages import ModelResponseStreamEvent
 from pydantic_ai.models import StreamedResponse
 from pydantic_ai.usage import RequestUsage
 
-from pydantic_ai_streaming.testing.requests import CloseReason, RecordedRequest
-from pydantic_ai_streaming.testing.steps import (
+from .requests import CloseReason, RecordedRequest
+from .steps import (
     EndEarly,
     Event,
     Fail,

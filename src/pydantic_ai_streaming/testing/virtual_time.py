@@ -31,7 +31,7 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple
 
-from pydantic_ai_streaming.testing.tasks import describe_tasks
+from .tasks import describe_tasks
 
 __all__ = ['DeadlockError', 'VirtualTimeLoop', 'run']
 
