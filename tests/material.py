@@ -84,10 +84,11 @@ def start_replay() -> ReplayServer:
 
 
 def add_recording(server: ReplayServer, source: Recording, folder: Path, body: bytes) -> Recording:
-    """Serve a copy of a recording whose first response is `body`, under the name of the folder."""
+    """Serve a copy of a recording whose only response is `body`, under the name of the folder."""
     folder.mkdir(parents=True)
-    (folder / 'meta.json').write_text(json.dumps(source.meta), 'utf-8')
-    (folder / source.meta['requests'][0]['response_file']).write_bytes(body)
+    first = source.meta['requests'][0]
+    (folder / 'meta.json').write_text(json.dumps({**source.meta, 'requests': [first]}), 'utf-8')
+    (folder / first['response_file']).write_bytes(body)
     copy: Recording = replaying().Recording.load(folder)
     server.recordings[copy.name] = copy
     return copy
