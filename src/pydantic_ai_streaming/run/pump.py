@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut
@@ -59,6 +60,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._watch = watch
         self._on_truncation: OnTruncation = on_truncation
         self._given = given
+        self._asked: Sequence[ModelMessage] | None = None
         self._messages: list[ModelMessage] | None = None
         self._truncated = False
         self._stopping = False
@@ -89,8 +91,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         """The history: as it is while the run goes on, ready for the next run when it has ended."""
         if self._messages is not None:
             return list(self._messages)
-        history = self.driver.messages()
-        return list(self._given) if history is None else list(history)
+        return self._history()
 
     def stats(self) -> StreamStats:
         """The figures so far."""
@@ -148,13 +149,19 @@ class Pump(RequestObserver, Generic[OutputT]):
         else:
             if isinstance(error, asyncio.CancelledError):
                 self.cancellation = error
-            history = self.driver.messages()
-            self._messages = resumable(self._given if history is None else history)
+            self._messages = resumable(self._history())
             self.finish, ended = self._reason(error)
         if isinstance(ended, StreamTruncated | StreamTimeout):
             # Told already or not, it carries what there is now that the run has let go of everything.
             ended.text, ended.messages, ended.usage = self.digest.text, self.messages(), self.driver.usage()
         self.record.close(ended, now=now)
+
+    def _history(self) -> list[ModelMessage]:
+        history = self.driver.messages()
+        if history is None:
+            # `agent.run_stream` shows no messages before its first text; what the model was asked is known already.
+            history = self._given if self._asked is None else self._asked
+        return list(history)
 
     def _reason(self, error: BaseException) -> tuple[Finish, BaseException | None]:
         if self._expired is not None:
@@ -199,10 +206,11 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     # What the watch tells
 
-    def request_opened(self) -> None:
+    def request_opened(self, messages: Sequence[ModelMessage]) -> None:
         """The model is about to be asked."""
         now = self._last_event = self._loop.time()
         self._truncated = False
+        self._asked = messages
         self._look_for_a_rejection()
         self._turns.request_opened(now)
         self._alarm.set()

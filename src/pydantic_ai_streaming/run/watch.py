@@ -7,7 +7,7 @@ the connection stays open, nor that a stream ended without one. A capability see
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -20,6 +20,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
+from ..aio.closing import drain
 from ..errors import StreamTruncated
 from ..reduce.truncation import is_truncated
 
@@ -28,11 +29,17 @@ __all__ = ['ModelWatch', 'OnTruncation', 'RequestObserver']
 OnTruncation: TypeAlias = Literal['raise', 'mark']
 """What to do with a response that ended without a finish reason."""
 
+TURNS_TO_WAIT = 20
+"""Turns of the event loop in which a pull comes to wait for the connection: locks on the way there take some."""
+
+MAX_BUFFERED = 1000
+"""Events that may have been received but not read when a response is left."""
+
 
 class RequestObserver:
     """What a `ModelWatch` tells. Does nothing on its own."""
 
-    def request_opened(self) -> None:
+    def request_opened(self, messages: Sequence[ModelMessage]) -> None:
         """The model is about to be asked."""
 
     def request_closed(self) -> None:
@@ -53,6 +60,7 @@ class ModelWatch(AbstractCapability[Any]):
     on_truncation: OnTruncation = 'raise'
 
     _response: StreamedResponse | None = field(default=None, init=False, repr=False)
+    _events: AsyncIterator[ModelResponseStreamEvent] | None = field(default=None, init=False, repr=False)
     _puller: asyncio.Task[Any] | None = field(default=None, init=False, repr=False)
     _ending: bool = field(default=False, init=False, repr=False)
 
@@ -92,6 +100,27 @@ class ModelWatch(AbstractCapability[Any]):
         stream: Callable[[], AsyncIterator[ModelResponseStreamEvent]] = response._get_event_iterator  # pyright: ignore[reportPrivateUsage]
         setattr(response, '_get_event_iterator', lambda: self._watched(response, stream()))  # noqa: B010
 
+    async def let_go(self) -> None:
+        """Close the connection of a response that was left between two events.
+
+        Google's client closes it only in a pull that fails or is cancelled; left between two pulls, it holds the
+        connection until the garbage collector comes by. So one more pull is begun and cancelled.
+        """
+        events, self._events = self._events, None
+        if events is None:
+            return
+        for _ in range(MAX_BUFFERED):
+            pull = asyncio.create_task(_next(events))
+            try:
+                for _ in range(TURNS_TO_WAIT):
+                    await asyncio.sleep(0)
+                    if pull.done():
+                        break
+            finally:
+                await drain(pull)
+            if pull.cancelled() or pull.exception() is not None:
+                return
+
     def detach(self) -> None:
         """The response is over."""
         self._response = self._puller = None
@@ -100,6 +129,7 @@ class ModelWatch(AbstractCapability[Any]):
     async def _watched(
         self, response: StreamedResponse, events: AsyncIterator[ModelResponseStreamEvent]
     ) -> AsyncGenerator[ModelResponseStreamEvent]:
+        self._events = events
         while True:
             # Asked anew each time: every pull may come from another task.
             self._puller = task = asyncio.current_task()
@@ -115,7 +145,7 @@ class ModelWatch(AbstractCapability[Any]):
                 break
             self._puller = None
             yield event
-        self._puller = None
+        self._puller = self._events = None
         self._ending = False
         if is_truncated(response.get()):
             self._truncated(response.model_name)
@@ -140,7 +170,7 @@ class _WatchedModel(WrapperModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         watch = self._watch
-        watch.observer.request_opened()
+        watch.observer.request_opened(messages)
         try:
             async with AsyncExitStack() as stack:
                 opening = self.wrapped.request_stream(messages, model_settings, model_request_parameters, run_context)
@@ -160,9 +190,18 @@ class _WatchedModel(WrapperModel):
                         raise StreamTruncated(model_name=self.model_name) from error
                     raise
                 watch.attach(response)
+                stack.push_async_callback(watch.let_go)
                 yield response
         finally:
             watch.detach()
+
+
+async def _next(events: AsyncIterator[ModelResponseStreamEvent]) -> ModelResponseStreamEvent:
+    # StopAsyncIteration would be no exception that a task can end with.
+    try:
+        return await anext(events)
+    except StopAsyncIteration:
+        raise asyncio.CancelledError from None
 
 
 def _cannot_stream(model: Model, error: Exception) -> bool:

@@ -1,0 +1,15 @@
+"""The server of the recorded streams, once for all tests of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.material import ReplayServer, start_replay
+
+
+@pytest.fixture(scope='session')
+def replay() -> Iterator[ReplayServer]:
+    with start_replay() as server:
+        yield server
