@@ -79,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line('markers', 'no_task_left: fail the asynchronous test if it leaves asyncio tasks behind')
 
 
-@dataclass
+@dataclass(eq=False)
 class _VirtualLoops:
     """Answers pytest-asyncio's question for the loop of one test; registered only while that test is collected.
 
