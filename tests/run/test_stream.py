@@ -11,8 +11,18 @@ from inline_snapshot import snapshot
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, PromptedOutput, ToolOutput
 from pydantic_ai.exceptions import RunCancelled, UnexpectedModelBehavior
-from pydantic_ai.messages import ModelRequest, ModelResponse, PartDeltaEvent, PartStartEvent
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+)
+from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.run import AgentRunResultEvent
+from pydantic_ai.settings import ModelSettings
 
 from pydantic_ai_streaming import (
     AttemptRejectedEvent,
@@ -429,13 +439,40 @@ async def test_deadlines_hold_while_run_stream_is_entered() -> None:
 # Bad input
 
 
-async def test_a_model_that_cannot_stream_answers_whole_and_says_so() -> None:
-    agent = Agent(ScriptedModel(['All at once.'], can_stream=False))
-    async with RunStream(agent.run_stream_events('Go')) as stream:
+class Whole(Model):
+    """A model of somebody who did not write `request_stream`."""
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        return ModelResponse(parts=[TextPart('All at once.')])
+
+    model_name = 'whole'  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride] - a constant will do
+    system = 'mine'  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride] - a constant will do
+
+
+@pytest.mark.parametrize(
+    'unable',
+    [
+        ScriptedModel(['All at once.'], can_stream=False, loop=True),
+        FunctionModel(lambda messages, info: ModelResponse(parts=[TextPart('All at once.')])),
+        Whole(),
+    ],
+    ids=lambda unable: type(unable).__name__,
+)
+@pytest.mark.parametrize('driver', ['run_stream_events', 'run_stream'])
+async def test_a_model_that_cannot_stream_answers_whole_and_says_so(unable: Model, driver: str) -> None:
+    run = getattr(Agent(unable), driver)('Go')
+    async with RunStream(run) as stream:
         text = ''.join([piece async for piece in stream.text()])
         events = [event async for event in stream.events()]
     assert text == stream.output == 'All at once.'
-    assert [event.model_name for event in events if isinstance(event, WholeResponseEvent)] == ['scripted']
+    whole = [event for event in events if isinstance(event, WholeResponseEvent)]
+    assert len(whole) == 1
+    assert 'stream' in whole[0].reason.lower()
 
 
 async def test_what_is_no_run_is_refused_with_what_to_do() -> None:
