@@ -98,9 +98,13 @@ class Progress:
         self.meter.response_ended()
         self.watchdog.waiting(now)
 
-    def _content(self, now: float, characters: int, *, text: bool = False) -> bool:
+    def _content(self, now: float, characters: int, *, text: bool = False, resumes: bool = False) -> bool:
         self.meter.content(now, characters, text=text)
-        return self.watchdog.content(now, characters)
+        # After a tool of the provider silence counts again, from now: a deadline that nobody was watching for.
+        resumes = resumes and not self.watchdog.is_waiting
+        if resumes:
+            self.watchdog.resumed(now)
+        return self.watchdog.content(now, characters) or resumes
 
     def _part_delta(self, event: PartDeltaEvent, now: float) -> bool:
         delta = event.delta
@@ -113,7 +117,7 @@ class Progress:
             thinking = delta.content_delta or ''
             if not (thinking or delta.signature_delta):
                 return False
-            return self._content(now, len(thinking))
+            return self._content(now, len(thinking), resumes=bool(thinking))
         if type(delta) is ToolCallPartDelta:
             if not (delta.args_delta or delta.tool_name_delta):
                 return False
@@ -125,27 +129,22 @@ class Progress:
         if isinstance(part, TextPart):
             return self._text_came(part.content, now) if part.content else False
         if isinstance(part, ThinkingPart):
-            return self._content(now, len(part.content)) if part.content or part.signature else False
+            length = len(part.content)
+            return self._content(now, length, resumes=length > 0) if length or part.signature else False
         if isinstance(part, BaseToolCallPart):
-            earlier = self._content(now, len(part.tool_name) + _length(part.args))
-            if isinstance(part, NativeToolCallPart):
+            is_native = isinstance(part, NativeToolCallPart)
+            earlier = self._content(now, len(part.tool_name) + _length(part.args), resumes=not is_native)
+            if is_native:
                 # A tool that the provider runs may take its time in silence, as a tool of ours may.
                 self.watchdog.paused()
             return earlier
-        earlier = self._content(now, 0)
-        self._resume(now)
-        return earlier
+        return self._content(now, 0, resumes=True)
 
     def _text_came(self, text: str, now: float) -> bool:
         self._text.append(text)
         length = len(text)
         self._text_length += length
-        self._resume(now)
-        return self._content(now, length, text=True)
-
-    def _resume(self, now: float) -> None:
-        if not self.watchdog.is_waiting:
-            self.watchdog.resumed(now)
+        return self._content(now, length, text=True, resumes=True)
 
     def _tool_called(self, event: FunctionToolCallEvent, now: float) -> bool:
         self.meter.tool_calls += 1
