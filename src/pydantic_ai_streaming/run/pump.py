@@ -238,6 +238,8 @@ class Pump(RequestObserver, Generic[OutputT]):
             return
         self._expired = due
         self._task.cancel()
+        if self._grace is not None:
+            self._grace.cancel()
         self._grace = self._loop.call_later(SURFACE_AFTER, self._surface)
 
     def _surface(self) -> None:
