@@ -14,6 +14,9 @@ __all__ = ['Paced']
 
 T = TypeVar('T')
 
+CLOCK_RESOLUTION = 1e-6
+"""Seconds by which a timer may fire too early."""
+
 
 class Paced(AsyncIterator[str], Generic[T]):
     """Reads a cursor and yields its text through a `Pacer`.
@@ -44,7 +47,7 @@ class Paced(AsyncIterator[str], Generic[T]):
                 self._feed()
             if self._ready:
                 return self._ready.popleft()
-            now = clock()
+            now = self._reached(clock())
             if self._cursor.exhausted and not self._closed:
                 self._close(now)
                 continue
@@ -54,6 +57,11 @@ class Paced(AsyncIterator[str], Generic[T]):
             if self._closed and self._pacer.finished:
                 self._cursor.end()
             await self._wait(now)
+
+    def _reached(self, now: float) -> float:
+        # A loop fires a timer up to the resolution of its clock too early; waiting for the rest would spin.
+        due = self._pacer.next_due
+        return due if due is not None and 0 < due - now <= CLOCK_RESOLUTION else now
 
     def _feed(self) -> None:
         for at, item in self._cursor.take():
