@@ -9,7 +9,7 @@ import pytest
 from tests.material import ReplayServer, start_replay
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def replay() -> Iterator[ReplayServer]:
     with start_replay() as server:
         yield server

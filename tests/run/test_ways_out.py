@@ -253,7 +253,7 @@ RUNS: dict[str, Callable[[Agent[None, Any], str], Any]] = {
 }
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def stages(replay: ReplayServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stage]:
     folder = tmp_path_factory.mktemp('middle')
     return {name: build_stage(replay, provider, folder) for name, provider in PROVIDERS.items()}

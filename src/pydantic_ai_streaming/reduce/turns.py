@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from pydantic_ai.messages import (
-    BaseToolCallPart,
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     NativeToolCallPart,
+    NativeToolReturnPart,
     OutputToolCallEvent,
     OutputToolResultEvent,
     PartDeltaEvent,
     PartStartEvent,
+    ToolCallPartDelta,
 )
 
 from ..core.deadlines import Watchdog
@@ -29,12 +30,13 @@ class Turns:
     the tool events tell: while a tool runs, it is not the provider that is being waited for.
     """
 
-    __slots__ = ('_handlers', '_sees_requests', '_tools_running', 'watchdog')
+    __slots__ = ('_handlers', '_native_tools', '_sees_requests', '_tools_running', 'watchdog')
 
     def __init__(self, watchdog: Watchdog) -> None:
         self.watchdog = watchdog
         self._sees_requests = False
         self._tools_running = 0
+        self._native_tools = 0
         self._handlers: dict[type, Callable[[Any, float], bool]] = {
             PartDeltaEvent: self._delta,
             PartStartEvent: self._start,
@@ -52,6 +54,7 @@ class Turns:
     def request_opened(self, now: float) -> None:
         """The model is being asked."""
         self._sees_requests = True
+        self._native_tools = 0
         self.watchdog.waiting(now)
 
     def request_closed(self, now: float) -> None:
@@ -62,25 +65,34 @@ class Turns:
         length = content_in(event)
         if length is None:
             return False
-        if not self.watchdog.is_waiting:
-            self.watchdog.resumed(now)
-        return self.watchdog.content(now, length)
+        # What still comes of a native tool's arguments does not end its turn.
+        resumed = not isinstance(event.delta, ToolCallPartDelta) and length > 0 and self._providers_turn(now)
+        return self.watchdog.content(now, length) or resumed
 
     def _start(self, event: PartStartEvent, now: float) -> bool:
-        earlier = self._came(event, now)
-        if isinstance(event.part, NativeToolCallPart):
-            # A tool that the provider runs may take its time in silence, as a tool of ours may.
-            self.watchdog.paused(now)
-        return earlier
-
-    def _came(self, event: PartStartEvent, now: float) -> bool:
         length = content_in(event)
         if length is None:
             return False
-        resumed = not self.watchdog.is_waiting and not isinstance(event.part, BaseToolCallPart)
-        if resumed:
-            self.watchdog.resumed(now)
+        part = event.part
+        if isinstance(part, NativeToolCallPart):
+            # A tool that the provider runs may take its time in silence, as a tool of ours may.
+            earlier = self.watchdog.content(now, length)
+            self._native_tools += 1
+            self.watchdog.paused(now)
+            return earlier
+        if isinstance(part, NativeToolReturnPart):
+            self._native_tools -= 1
+        over = self._native_tools <= 0 if isinstance(part, NativeToolReturnPart) else length > 0
+        resumed = over and self._providers_turn(now)
         return self.watchdog.content(now, length) or resumed
+
+    def _providers_turn(self, now: float) -> bool:
+        """The provider writes again after its tools. Returns whether that is new, so that silence counts again."""
+        if self.watchdog.is_waiting:
+            return False
+        self._native_tools = 0
+        self.watchdog.resumed(now)
+        return True
 
     def _tool_called(self, event: object, now: float) -> bool:
         if not self._sees_requests:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from ..core.deadlines import Due, Watchdog
 
@@ -46,14 +47,15 @@ class Alarm:
             self._handle.cancel()
             self._handle = None
 
-    def _look(self, at: float) -> None:
+    def _look(self, at: float, *, caught_up: bool = False) -> None:
         now = self._loop.time()
         # A loop fires a timer up to the resolution of its clock too early.
         due = self._watchdog.expired(max(at, now))
         if due is None:
             self.set()
-        elif now - at > LATE:
-            self._handle = self._loop.call_at(now + CATCH_UP, self._look, now + CATCH_UP)
+        elif now - at > LATE and not caught_up:
+            # Once is enough: a loop that is blocked again and again reads its sockets in between all the same.
+            self._handle = self._loop.call_later(CATCH_UP, partial(self._look, at, caught_up=True))
         else:
             self._settle(due, SETTLE_ROUNDS)
 

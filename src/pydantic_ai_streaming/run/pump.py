@@ -264,6 +264,8 @@ class Pump(RequestObserver, Generic[OutputT]):
             return
         self._expired = due
         self._task.cancel()
+        if self._grace is not None:
+            self._grace.cancel()
         self._grace = self._loop.call_later(SURFACE_AFTER, self._surface)
 
     def _surface(self) -> None:
@@ -280,7 +282,9 @@ class Pump(RequestObserver, Generic[OutputT]):
         if silent >= grace and self._end_finished_response():
             self._grace = None
             return
-        self._grace = self._loop.call_later(grace - silent if silent < grace else grace, self._look_for_the_end)
+        # At least a tenth of it: a remainder below the resolution of the clock would fire at once, again and again.
+        again = max(grace - silent, grace / 10) if silent < grace else grace
+        self._grace = self._loop.call_later(again, self._look_for_the_end)
 
     def _end_finished_response(self) -> bool:
         if self._watch is None or not self._watch.finished:

@@ -63,6 +63,7 @@ class ModelWatch(AbstractCapability[Any]):
     _events: AsyncIterator[ModelResponseStreamEvent] | None = field(default=None, init=False, repr=False)
     _puller: asyncio.Task[Any] | None = field(default=None, init=False, repr=False)
     _ending: bool = field(default=False, init=False, repr=False)
+    _cancelled_before: int = field(default=0, init=False, repr=False)
 
     def get_wrapper_model(self, model: Model) -> Model:
         """Wrap the model of a request."""
@@ -88,6 +89,7 @@ class ModelWatch(AbstractCapability[Any]):
         if self._puller is None:
             return False
         self._ending = True
+        self._cancelled_before = self._puller.cancelling()
         # As asyncio.timeout does it: cancel what waits for the connection, and take the cancellation back there.
         self._puller.cancel()
         return True
@@ -138,10 +140,9 @@ class ModelWatch(AbstractCapability[Any]):
             except StopAsyncIteration:
                 break
             except asyncio.CancelledError:
-                if not self._ending:
+                # Taken back only if it is ours: another one may have come at the same instant, and has to go on.
+                if not self._ending or task is None or task.uncancel() > self._cancelled_before:
                     raise
-                assert task is not None
-                task.uncancel()
                 break
             self._puller = None
             yield event
