@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from pydantic_ai_streaming import (
     RunStream,
     StreamTimeout,
     StreamTruncated,
+    StreamUsageError,
 )
 from pydantic_ai_streaming.run import stream as stream_module
 from pydantic_ai_streaming.run.mount import history_of, mount
@@ -72,6 +75,28 @@ async def test_the_history_of_a_run_is_found() -> None:
     assert history_of(agent().run_stream_events('Go', message_history=history)) == history
     assert history_of(agent().run_stream('Go', message_history=history)) == history
     assert history_of(agent().run_stream_events('Go')) == []
+
+
+@pytest.mark.parametrize('driver', ['run_stream_events', 'run_stream'])
+async def test_a_context_manager_around_the_run_is_taken_for_what_it_yields(driver: str) -> None:
+    @asynccontextmanager
+    async def around(prompt: str) -> AsyncGenerator[Any]:
+        async with getattr(agent(), driver)(prompt) as inside:
+            yield inside
+
+    async with RunStream(around('Go')) as stream:
+        assert ''.join([piece async for piece in stream.text()]) == await stream.get_output() == 'Hello'
+    assert stream.messages
+
+
+async def test_a_context_manager_that_yields_something_else_is_refused() -> None:
+    @asynccontextmanager
+    async def around() -> AsyncGenerator[Any]:
+        yield 'text'
+
+    with pytest.raises(StreamUsageError, match='yields a str'):
+        async with RunStream(around()) as stream:
+            await stream.get_output()
 
 
 class TestWithoutIt:

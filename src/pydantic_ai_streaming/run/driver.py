@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pydantic_ai.agent import AgentRunEvents
 from pydantic_ai.exceptions import UserError
@@ -15,9 +14,10 @@ from pydantic_ai.result import StreamedRunResult
 from pydantic_ai.run import AgentRunResult, AgentRunResultEvent
 from pydantic_ai.usage import RunUsage
 
+from ..errors import StreamUsageError
 from ..reduce.differences import Differences
 
-__all__ = ['Driver', 'EventsDriver', 'Run', 'TextDriver']
+__all__ = ['Driver', 'Run']
 
 OutputT = TypeVar('OutputT')
 
@@ -29,91 +29,100 @@ Run: TypeAlias = (
 Sink: TypeAlias = Callable[[Any], None]
 
 
-class Driver(ABC, Generic[OutputT]):
-    """Runs a run to its end. The context of the run is entered and left inside `drive`, so in one task."""
+class Driver(Generic[OutputT]):
+    """Runs a run to its end. Its context is entered, read and left inside `drive`, so in one task.
 
-    def __init__(self) -> None:
+    Attributes:
+        output: The output, when the run is complete.
+        result: pydantic-ai's result, when the run is complete and has one.
+    """
+
+    def __init__(self, run: Run[OutputT]) -> None:
         self.output: OutputT | None = None
         self.result: AgentRunResult[OutputT] | None = None
-
-    @abstractmethod
-    async def drive(self, sink: Sink) -> None:
-        """Run to the end, calling `sink` with each event."""
-
-    @abstractmethod
-    def messages(self) -> list[ModelMessage] | None:
-        """The history so far, or `None` if the run has not begun."""
-
-    @abstractmethod
-    def usage(self) -> RunUsage:
-        """What has been used so far, as far as the provider reported it."""
-
-
-class EventsDriver(Driver[OutputT]):
-    """Over `agent.run_stream_events(...)`."""
-
-    def __init__(self, run: AbstractAsyncContextManager[AgentRunEvents[OutputT]]) -> None:
-        super().__init__()
         self._run = run
-        self._handle: AgentRunEvents[OutputT] | None = None
+        self._source: _Source | None = None
 
     async def drive(self, sink: Sink) -> None:
         """Run to the end, calling `sink` with each event."""
         async with self._run as handle:
-            self._handle = handle
-            async for event in handle:
-                if type(event) is AgentRunResultEvent:
-                    self.result = event.result
-                    self.output = event.result.output
-                sink(event)
+            if isinstance(handle, AgentRunEvents):
+                self._source = events = _Events(handle)
+                self.result = await events.read(sink)
+                self.output = self.result.output if self.result is not None else None
+            elif isinstance(handle, StreamedRunResult):  # pyright: ignore[reportUnnecessaryIsInstance] - any context fits
+                self._source = text = _Text(handle)
+                self.output = await text.read(sink)
+            else:
+                raise StreamUsageError(
+                    f'The context that RunStream was given yields a {type(handle).__name__}: it has to be '
+                    'agent.run_stream_events(...) or agent.run_stream(...), or one that yields what they yield.'
+                )
 
     def messages(self) -> list[ModelMessage] | None:
         """The history so far, or `None` if the run has not begun."""
-        if self._handle is None:
-            return None
+        return None if self._source is None else self._source.messages()
+
+    def usage(self) -> RunUsage:
+        """What has been used so far; a response counts when it is over."""
+        return RunUsage() if self._source is None else self._source.usage()
+
+
+class _Source(Protocol):
+    def messages(self) -> list[ModelMessage] | None: ...
+    def usage(self) -> RunUsage: ...
+
+
+class _Events(Generic[OutputT]):
+    """Over `agent.run_stream_events(...)`."""
+
+    def __init__(self, handle: AgentRunEvents[OutputT]) -> None:
+        self._handle = handle
+
+    async def read(self, sink: Sink) -> AgentRunResult[OutputT] | None:
+        result = None
+        async for event in self._handle:
+            if type(event) is AgentRunResultEvent:
+                result = event.result
+            sink(event)
+        return result
+
+    def messages(self) -> list[ModelMessage] | None:
         try:
             return self._handle.all_messages()
         except UserError:
             return None
 
     def usage(self) -> RunUsage:
-        """What has been used so far; a response counts when it is over."""
         try:
-            return self._handle.usage if self._handle is not None else RunUsage()
+            return self._handle.usage
         except UserError:
             return RunUsage()
 
 
-class TextDriver(Driver[OutputT]):
+class _Text(Generic[OutputT]):
     """Over `agent.run_stream(...)`, which shows only the response that it takes for the final one."""
 
-    def __init__(self, run: AbstractAsyncContextManager[StreamedRunResult[Any, OutputT]]) -> None:
-        super().__init__()
-        self._run = run
-        self._streamed: StreamedRunResult[Any, OutputT] | None = None
+    def __init__(self, streamed: StreamedRunResult[Any, OutputT]) -> None:
+        self._streamed = streamed
         self._partial: ModelResponse | None = None
 
-    async def drive(self, sink: Sink) -> None:
-        """Run to the end, calling `sink` with an event for whatever a response has grown by."""
+    async def read(self, sink: Sink) -> OutputT:
         differences = Differences()
-        async with self._run as streamed:
-            self._streamed = streamed
-            async for response in streamed.stream_response(debounce_by=None):
-                self._partial = response
-                for event in differences.feed(response):
-                    sink(event)
-            self.output = await streamed.get_output()
+        async for response in self._streamed.stream_response(debounce_by=None):
+            self._partial = response
+            for event in differences.feed(response):
+                sink(event)
+        output = await self._streamed.get_output()
         self._partial = None
+        return output
 
-    def messages(self) -> list[ModelMessage] | None:
-        """The history so far, with what has come of the reply, which `run_stream` loses when it is left early."""
-        if self._streamed is None:
-            return None
+    def messages(self) -> list[ModelMessage]:
         history = self._streamed.all_messages()
         if self._partial is not None and not (history and isinstance(history[-1], ModelResponse)):
+            # What has come of the reply, which `run_stream` loses when it is left early.
             history = [*history, replace(self._partial, state='interrupted')]
         return history
 
     def usage(self) -> RunUsage:
-        """What has been used so far."""
-        return self._streamed.usage if self._streamed is not None else RunUsage()
+        return self._streamed.usage

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from inspect import signature
 from types import CellType, FunctionType
 from typing import Any, TypeVar, cast
 
@@ -63,7 +64,10 @@ def _cells(run: object) -> dict[str, CellType]:
 def _arguments(run: object) -> tuple[Any, tuple[Any, ...], dict[str, Any]] | None:
     # contextlib keeps what a generator-based context manager was made from, so that it can be made again.
     generator_function, positional, keywords = (getattr(run, name, None) for name in ('func', 'args', 'kwds'))
-    if generator_function is None or not isinstance(positional, tuple) or not isinstance(keywords, dict):
+    if not callable(generator_function) or not isinstance(positional, tuple) or not isinstance(keywords, dict):
+        return None
+    if 'capabilities' not in signature(generator_function).parameters:
+        # Somebody's own context manager around a run, which knows of no capabilities.
         return None
 
     def again(*args: Any, **kwargs: Any) -> Any:

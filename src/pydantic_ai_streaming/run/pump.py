@@ -26,6 +26,7 @@ from ..reduce.truncation import is_truncated
 from ..reduce.turns import Turns
 from .alarm import Alarm
 from .driver import Driver
+from .grace import Grace
 from .watch import ModelWatch, OnTruncation, RequestObserver
 
 __all__ = ['Finish', 'Pump']
@@ -65,8 +66,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._truncated = False
         self._stopping = False
         self._expired: Due | None = None
-        self._grace: asyncio.TimerHandle | None = None
-        self._last_event = 0.0
+        self._surfacing: asyncio.TimerHandle | None = None
         self._messages_seen = 0
 
     def start(self) -> None:
@@ -77,6 +77,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._turns = Turns(Watchdog(self._deadlines, now))
         self._turns.watchdog.waiting(now)
         self._alarm = Alarm(self._loop, self._turns.watchdog, self._late)
+        self._grace = Grace(self._loop, self._deadlines.finish_grace, self._end_finished_response)
         self._task = self._loop.create_task(self._run(), name='pydantic-ai-streaming run')
         # A task that is cancelled before it has begun never runs: its end is all that tells.
         self._task.add_done_callback(lambda _: self.finish or self._conclude(asyncio.CancelledError()))
@@ -134,9 +135,10 @@ class Pump(RequestObserver, Generic[OutputT]):
         except BaseException as e:
             error = e  # whatever ended the run is told to every view
         self._alarm.cancel()
+        self._grace.cancel()
         self._conclude(error)
-        if self._grace is not None:
-            self._grace.cancel()
+        if self._surfacing is not None:
+            self._surfacing.cancel()
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
 
@@ -189,7 +191,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         )
 
     def _add(self, event: Any) -> None:
-        now = self._last_event = self._loop.time()
+        now = self._grace.last_event = self._loop.time()
         if self._watch is None:
             self._look_closer(event)
         # Views may have learnt of a deadline already while the run still unwinds.
@@ -208,21 +210,17 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def request_opened(self, messages: Sequence[ModelMessage]) -> None:
         """The model is about to be asked."""
-        now = self._last_event = self._loop.time()
         self._truncated = False
         self._asked = messages
         self._look_for_a_rejection()
-        self._turns.request_opened(now)
+        self._turns.request_opened(self._loop.time())
         self._alarm.set()
-        if self._deadlines.finish_grace is not None and self._grace is None:
-            self._grace = self._loop.call_later(self._deadlines.finish_grace, self._look_for_the_end)
+        self._grace.start()
 
     def request_closed(self) -> None:
         """The response is over and its connection closed, however that came."""
         self._turns.request_closed(self._loop.time())
-        if self._grace is not None:
-            self._grace.cancel()
-            self._grace = None
+        self._grace.cancel()
 
     def response_truncated(self, model_name: str) -> None:
         """A response ended without a finish reason, and that is only to be marked."""
@@ -264,32 +262,17 @@ class Pump(RequestObserver, Generic[OutputT]):
             return
         self._expired = due
         self._task.cancel()
-        if self._grace is not None:
-            self._grace.cancel()
-        self._grace = self._loop.call_later(SURFACE_AFTER, self._surface)
+        self._surfacing = self._loop.call_later(SURFACE_AFTER, self._surface)
 
     def _surface(self) -> None:
         """The run does not unwind (a tool blocks a thread, say): views learn of the deadline now."""
         if self._expired is not None and not self.record.closed:
             self.record.close(self._timeout(self._expired), now=self._loop.time())
 
-    def _look_for_the_end(self) -> None:
-        """Once each grace: is the model finished, and silent since?"""
-        grace = self._deadlines.finish_grace
-        if grace is None:
-            return
-        silent = self._loop.time() - self._last_event
-        if silent >= grace and self._end_finished_response():
-            self._grace = None
-            return
-        # At least a tenth of it: a remainder below the resolution of the clock would fire at once, again and again.
-        again = max(grace - silent, grace / 10) if silent < grace else grace
-        self._grace = self._loop.call_later(again, self._look_for_the_end)
-
     def _end_finished_response(self) -> bool:
         if self._watch is None or not self._watch.finished:
             return False
-        waited = self._loop.time() - self._last_event
+        waited = self._grace.silent
         if not self._watch.end_response():
             return False
         self._tell(ConnectionHeldOpenEvent(waited=waited))

@@ -22,7 +22,7 @@ from ..core.stats import StreamStats
 from ..errors import StreamUsageError
 from ..reduce.content import text_in, thinking_in
 from ..reduce.events import RunEvent
-from .driver import Driver, EventsDriver, Run, TextDriver
+from .driver import Driver, Run
 from .mount import history_of, mount
 from .pump import Finish, Pump
 from .views import TextView, or_retraction
@@ -114,7 +114,7 @@ class RunStream(Generic[OutputT]):
         given = history_of(_checked(run))
         run, mounted = mount(run, watch)
         self._pump: Pump[OutputT] = Pump(
-            _driver(run),
+            Driver(run),
             deadlines=deadlines or Deadlines(),
             watch=watch if mounted else None,
             given=given,
@@ -272,10 +272,3 @@ def _checked(run: object) -> Any:
             f'RunStream needs agent.run_stream_events(...) or agent.run_stream(...), not a {type(run).__name__}.'
         )
     return cast('Any', run)
-
-
-def _driver(run: Run[OutputT]) -> Driver[OutputT]:
-    # contextlib's context managers know what they were made from; run_stream() is the one that is made so.
-    if getattr(run, 'func', None) is not None:
-        return TextDriver(cast('AbstractAsyncContextManager[StreamedRunResult[Any, OutputT]]', run))
-    return EventsDriver(cast('AbstractAsyncContextManager[AgentRunEvents[OutputT]]', run))
