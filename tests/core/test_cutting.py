@@ -154,6 +154,15 @@ def test_after_a_pause_only_the_start_of_something_stays_held(text: str, shown: 
     assert cutter.release() == []
 
 
+@pytest.mark.parametrize('by', ['grapheme', 'word'])
+@pytest.mark.parametrize('mark', '`*~_#=$|>+-')
+def test_a_run_of_any_mark_is_held_and_then_shown_whole(mark: str, by: Unit) -> None:
+    cutter = Cutter(by)
+    assert cutter.feed('.' + mark) == ['.']
+    assert cutter.feed(mark) == []
+    assert cutter.feed('!x') == [mark * 2, '!']
+
+
 def test_words_keep_their_apostrophes_and_numbers_their_points() -> None:
     assert pieces("don't pay 1,234.50 at example.com. Now", 'word', []) == [
         "don't", ' ', 'pay', ' ', '1,234.50', ' ', 'at', ' ', 'example.com', '.', ' ', 'Now',

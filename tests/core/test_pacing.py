@@ -311,7 +311,7 @@ def test_the_number_of_batches_does_not_grow_with_the_number_of_deltas() -> None
     pacer = Pacer(Smoothing(max_lag=0.4))
     for i in range(5000):
         pacer.feed('word ', i * 0.0001)
-    batches = pacer._backlog._batches  # pyright: ignore[reportPrivateUsage]  # the cost has no other face
+    batches = pacer._backlog.batches  # pyright: ignore[reportPrivateUsage]  # the cost has no other face
     assert len(batches) <= 0.4 / (FRAME / 2) + 2
 
 

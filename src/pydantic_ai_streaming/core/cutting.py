@@ -48,9 +48,6 @@ LONGEST_UNIT = 4096
 # What belongs to the cluster before it. Every alternative ends with it, so that no match ends inside a cluster.
 _JOINED = r'[\p{GCB=Extend}\p{GCB=SpacingMark}\u200d]*+'
 
-# `\X` looks back to the start of a run of regional indicators at each of them, which is quadratic for a run of flags.
-_FLAG = rf'\p{{GCB=RI}}{{2}}{_JOINED}'
-
 # ECMA-48, 5.4 (CSI) and 8.3.89 (OSC, ended by ST or, as terminals have it, by BEL).
 _ANSI = r'\x1b\[[0-?]*+[ -/]*+[@-~]|\x1b\][^\x07\x1b]*+(?:\x07|\x1b\\)'
 _ANSI_OPEN = r'\x1b(?:\[[0-?]*+[ -/]*+|\][^\x07\x1b]*+\x1b?)?\Z'
@@ -71,13 +68,19 @@ _LETTER = rf'[[\p{{L}}\p{{N}}_]--[{_UNSPACED}\p{{GCB=Prepend}}\p{{ExtPict}}]]{_J
 _INNER = r"(?:['\u2019.:]|(?<=\p{N})[,;])"
 _WORD = rf'(?:{_LETTER})++(?:{_INNER}(?:{_LETTER})++)*+(?:{_INNER}\Z)?'
 
+# The first characters of all that must stay whole besides clusters and flags. One look at them spares every other
+# cluster some twenty alternatives, which took most of the time.
+_SPECIAL = r'(?=[\x1b`~\r\n\#*_=$|>+\-\]!\\])'
 # The end of the text that more text would complete for certain. Anything else at the end may be complete.
-_UNFINISHED = rf'{_ANSI_OPEN}|{_FENCE_OPEN}|{_HEADING_OPEN}|{_PAIR_OPEN}|(?:{_RUN})\Z|\p{{GCB=RI}}{_JOINED}\Z'
+_UNFINISHED = rf'{_ANSI_OPEN}|{_FENCE_OPEN}|{_HEADING_OPEN}|{_PAIR_OPEN}|(?:{_RUN})\Z'
 # A run comes with the blank after it: a list's `- ` or a quote's `> ` is one mark.
-_WHOLE = rf'(?:{_ANSI}|{_FENCE}|{_HEADING}|{_PAIR}|(?:{_RUN})[ \t]?){_JOINED}|{_FLAG}|\X'
+_WHOLE = rf'(?:{_ANSI}|{_FENCE}|{_HEADING}|{_PAIR}|(?:{_RUN})[ \t]?){_JOINED}'
+# `\X` looks back to the start of a run of regional indicators at each of them, which is quadratic for a run of flags.
+_FLAG = rf'(?P<unfinished>\p{{GCB=RI}}{_JOINED}\Z)|\p{{GCB=RI}}{{2}}{_JOINED}'
+_CLUSTER = rf'{_SPECIAL}(?:(?P<unfinished>{_UNFINISHED})|{_WHOLE})|{_FLAG}|\X'
 
-_GRAPHEMES = regex.compile(rf'(?V1)(?P<unfinished>{_UNFINISHED})|{_WHOLE}')
-_WORDS = regex.compile(rf'(?V1)(?P<word>{_WORD})|(?P<unfinished>{_UNFINISHED})|{_WHOLE}')
+_GRAPHEMES = regex.compile(rf'(?V1){_CLUSTER}')
+_WORDS = regex.compile(rf'(?V1)(?P<word>{_WORD})|{_CLUSTER}')
 # A cluster that waits for what it joins: a zero width joiner, a virama, a prepended mark.
 _JOINS = regex.compile(r'(?V1)[\u200d\p{ccc=9}\p{GCB=Prepend}]')
 
@@ -108,40 +111,41 @@ class Cutter:
     def __init__(self, by: Unit = 'word') -> None:
         if by not in UNITS:
             raise ValueError(f'by={by!r} is no unit of text: use one of {", ".join(map(repr, UNITS))}')
-        self._pattern = _GRAPHEMES if by == 'grapheme' else _WORDS
+        self._by_word = by != 'grapheme'
+        self._pattern = _WORDS if self._by_word else _GRAPHEMES
         self._group = _Group(by) if by in ('line', 'sentence') else None
         self._end = ''
         self._unfinished = False
         self._in_long_word = False
+        # Counted here and not when asked for: a pacer asks several times per delta.
+        self.held_words = 0
+        """Code points of the whole words of an unfinished line or sentence."""
+        self.held_end = 0
+        """Code points of the last word, cluster or sequence, which may go on."""
 
     @property
     def held(self) -> int:
         """Code points that were fed and did not come out yet."""
-        return len(self._end) + (self._group.length if self._group else 0)
-
-    @property
-    def held_words(self) -> int:
-        """Code points of the whole words of an unfinished line or sentence."""
-        return self._group.length if self._group else 0
-
-    @property
-    def held_end(self) -> int:
-        """Code points of the last word, cluster or sequence, which may go on."""
-        return len(self._end)
+        return self.held_words + self.held_end
 
     def feed(self, text: str) -> list[str]:
         """The units that `text` completes; the last one is held."""
         if not text:
             return []
         units = self._cut(self._end + text)
-        self._end = units.pop()
-        if len(self._end) > (LONGEST_SEQUENCE if self._unfinished else LONGEST_CLUSTER):
-            units.append(self._end)
-            self._end = ''
-        return self._group.feed(units) if self._group else units
+        self._end = end = units.pop()
+        self.held_end = len(end)
+        if self.held_end > LONGEST_CLUSTER and (not self._unfinished or self.held_end > LONGEST_SEQUENCE):
+            units.append(end)
+            self._end, self.held_end = '', 0
+        if self._group:
+            units = self._group.feed(units)
+            self.held_words = self._group.length
+        return units
 
     def release_words(self) -> list[str]:
         """The whole words of an unfinished line or sentence, so that only its last word is held."""
+        self.held_words = 0
         return self._group.flush() if self._group else []
 
     def release(self) -> list[str]:
@@ -153,6 +157,7 @@ class Cutter:
         if self._end and not self._unfinished:
             clusters, self._unfinished = _clusters(self._end)
             self._end = clusters.pop() if self._unfinished else ''
+            self.held_end = len(self._end)
             units += clusters
         return units
 
@@ -163,10 +168,16 @@ class Cutter:
             units = self._group.feed(units)
             units += [''.join(rest)] if (rest := self._group.flush()) else []
         self._end, self._unfinished, self._in_long_word = '', False, False
+        self.held_words = self.held_end = 0
         return units
 
     def _cut(self, text: str) -> list[str]:
         """Every match, the last of which may go on."""
+        if self._by_word and _is_plain(text):
+            # Most deltas only make a word longer, and need no pattern.
+            self._unfinished = False
+            self._in_long_word = self._in_long_word or len(text) > LONGEST_WORD
+            return list(text) if self._in_long_word else [text]
         units: list[str] = []
         kind: str | None = None
         for match in self._pattern.finditer(text):
@@ -179,6 +190,11 @@ class Cutter:
                 self._in_long_word = False
         self._unfinished = kind == 'unfinished'
         return units
+
+
+def _is_plain(text: str) -> bool:
+    """Whether each code point is a letter or a digit and a cluster, so that `text` is one word whatever comes next."""
+    return text.isascii() and text.isalnum()
 
 
 def _clusters(text: str) -> tuple[list[str], bool]:

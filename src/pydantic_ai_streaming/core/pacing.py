@@ -19,8 +19,8 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from pydantic_ai_streaming.core.cutting import UNITS, Cutter, Unit
-from pydantic_ai_streaming.core.pacing_bursts import Bursts
+from .cutting import UNITS, Cutter, Unit
+from .pacing_bursts import Bursts
 
 __all__ = ['Pacer', 'Smoothing']
 
@@ -119,6 +119,8 @@ class Pacer:
         self._hold_until = math.inf
         self._released = False
         self._closed_at: float | None = None
+        # With what is shown then, everything is, since another update would be late.
+        self._last_update = math.inf
 
     @property
     def next_due(self) -> float | None:
@@ -126,7 +128,7 @@ class Pacer:
 
         After `due(next_due)` either text came or this is later.
         """
-        instant = min(self._unit_due, self._hold_until)
+        instant = self._unit_due if self._unit_due < self._hold_until else self._hold_until
         return None if instant == math.inf else instant
 
     @property
@@ -146,11 +148,12 @@ class Pacer:
             return
         now = self._advance(now)
         self._bursts.add(len(text), now)
-        held = self._cutter.held
-        units = self._cutter.feed(text)
+        cutter = self._cutter
+        held = cutter.held_words + cutter.held_end
+        units = cutter.feed(text)
         if self._wait(units, held) >= held:
             self._held_since = now
-        if self._cutter.held_end <= len(text):
+        if cutter.held_end <= len(text):
             self._end_since = now
         self._released = False
         self._plan()
@@ -170,9 +173,9 @@ class Pacer:
         while self._backlog.length and (
             last
             or self._reach() >= nearest
-            or self._backlog.deadline <= now
+            or self._backlog.batches[0].deadline <= now
             # A blank is nothing to see: it comes with the word before it.
-            or self._backlog.head.isspace()
+            or self._backlog.batches[0].units[0].isspace()
         ):
             pieces.append(self._take())
         self._next_update = now + self._frame
@@ -184,6 +187,7 @@ class Pacer:
         if self._closed_at is not None:
             return
         self._closed_at = self._advance(now)
+        self._last_update = self._closed_at + self._drain - self._frame
         held = self._cutter.held
         self._wait(self._cutter.flush(), held)
         self._plan()
@@ -211,7 +215,9 @@ class Pacer:
 
     def _wait(self, units: list[str], held: int) -> int:
         """Let units wait, of which the first `held` code points were held before, and count their code points."""
-        if units and not self._backlog.length:
+        if not units:
+            return 0
+        if not self._backlog.length:
             # After a pause nothing is owed: the first unit is shown at once.
             self._credit = len(units[0]) / 2
         place = 0
@@ -238,39 +244,52 @@ class Pacer:
 
     def _reach(self) -> float:
         """Characters by which the pace is past the middle of the next unit, which is when to show it."""
-        return self._credit - len(self._backlog.head) / 2
+        return self._credit - len(self._backlog.batches[0].units[0]) / 2
 
     def _plan(self) -> None:
-        """Decide the pace, and when something is to be done."""
+        """Decide the pace, and when something is to be done.
+
+        Every delta gets here, hence the comparisons, which take a third of the time of `min` and `max`.
+        """
         self._hold_until = self._hold_end()
         if not self._backlog.length:
             self._rate = 0.0
             self._unit_due = math.inf
             return
+        now = self._now
         self._rate = self._pace()
-        unit_due = min(self._now - min(self._reach(), 0.0) / self._rate, self._backlog.deadline)
-        if self._closed_at is not None:
-            unit_due = min(unit_due, self._closed_at + self._drain - self._frame)
-        self._unit_due = max(unit_due, self._now, self._next_update)
+        earliest = self._next_update if self._next_update > now else now
+        reach = self._reach()
+        if reach < 0:
+            unit_due = min(now - reach / self._rate, self._backlog.batches[0].deadline, self._last_update)
+            self._unit_due = unit_due if unit_due > earliest else earliest
+        else:
+            self._unit_due = earliest
 
     def _pace(self) -> float:
         """Characters per second."""
+        rate = self._backlog.pace(self._now, self._half_frame)
         if self._closed_at is None:
             # One update early, so that nothing waits when more comes.
-            empty_at, rate = self._bursts.expected - self._frame, 0.0
+            left = self._bursts.expected - self._frame - self._now
         else:
-            empty_at, rate = self._closed_at + self._drain, self._rate
-        left = max(empty_at - self._now, self._half_frame)
-        return max(rate, self._backlog.length / left, self._backlog.pace(self._now, self._half_frame))
+            left = self._closed_at + self._drain - self._now
+            rate = max(rate, self._rate)
+        even = self._backlog.length / (left if left > self._half_frame else self._half_frame)
+        return even if even > rate else rate
 
     def _hold_end(self) -> float:
         """When to wait no longer for the rest of what is held: when it is overdue, or has been held long enough."""
-        if not self._cutter.held:
-            return math.inf
         if self._cutter.held_words:
-            return min(self._bursts.overdue, self._held_since + self._max_hold)
-        latest = self._end_since + self._max_hold
-        return latest if self._released else min(self._bursts.overdue, latest)
+            latest = self._held_since + self._max_hold
+        elif self._cutter.held_end:
+            latest = self._end_since + self._max_hold
+            if self._released:
+                return latest
+        else:
+            return math.inf
+        overdue = self._bursts.overdue
+        return overdue if overdue < latest else latest
 
 
 class _Batch:
@@ -293,49 +312,46 @@ class _Backlog:
 
     def __init__(self, merge: float) -> None:
         self._merge = merge
-        self._batches: deque[_Batch] = deque()
+        self.batches: deque[_Batch] = deque()
         self.length = 0
 
-    @property
-    def head(self) -> str:
-        return self._batches[0].units[0]
-
-    @property
-    def deadline(self) -> float:
-        """When the head is to be shown at the latest."""
-        return self._batches[0].deadline
-
     def add(self, unit: str, deadline: float) -> None:
-        if not self._batches or deadline > self._batches[-1].deadline + self._merge:
-            self._batches.append(_Batch(deadline))
-        batch = self._batches[-1]
+        batches = self.batches
+        if not batches or deadline > batches[-1].deadline + self._merge:
+            batches.append(_Batch(deadline))
+        batch = batches[-1]
+        length = len(unit)
         batch.units.append(unit)
-        batch.length += len(unit)
-        self.length += len(unit)
+        batch.length += length
+        self.length += length
 
     def pop(self) -> str:
-        batch = self._batches[0]
+        batch = self.batches[0]
         unit = batch.units.popleft()
-        batch.length -= len(unit)
-        self.length -= len(unit)
+        length = len(unit)
+        batch.length -= length
+        self.length -= length
         if not batch.units:
-            self._batches.popleft()
+            self.batches.popleft()
         return unit
 
     def pace(self, now: float, shortest: float) -> float:
         """Characters per second with which every batch is shown in time, `shortest` seconds being the least time."""
-        while len(self._batches) > 1 and self._batches[1].deadline <= now:
+        while len(self.batches) > 1 and self.batches[1].deadline <= now:
             self._join()
-        rate, before = 0.0, 0
-        for batch in self._batches:
+        fastest, before = 0.0, 0
+        for batch in self.batches:
             before += batch.length
-            rate = max(rate, before / max(batch.deadline - now, shortest))
-        return rate
+            left = batch.deadline - now
+            rate = before / (left if left > shortest else shortest)
+            if rate > fastest:
+                fastest = rate
+        return fastest
 
     def _join(self) -> None:
         """Make one of the first two batches: both are late, so that a reader who pauses does not make more of them."""
-        late = self._batches.popleft()
-        batch = self._batches[0]
+        late = self.batches.popleft()
+        batch = self.batches[0]
         late.units += batch.units
         late.length += batch.length
-        self._batches[0] = late
+        self.batches[0] = late

@@ -44,6 +44,12 @@ class Bursts:
         self._gaps = 0
         self._gap = 0.0
         self._deviation = 0.0
+        self._wait = self.SHORTEST_WAIT
+        # Computed with each arrival, since they are asked for more often.
+        self.expected = -math.inf
+        """The instant by which the next burst has probably come."""
+        self.overdue = -math.inf
+        """The instant from which the source is pausing."""
 
     def add(self, characters: int, now: float) -> None:
         """Note an arrival."""
@@ -57,25 +63,19 @@ class Bursts:
             self._first += characters
         else:
             self._first = 0
+        if self._gaps:
+            self.expected = now + self._gap + self._deviation
+        else:
+            # Nothing is known yet: a batch is probably followed by another, a token by the next at any moment.
+            self.expected = now + (self._max_lag if self._first > self.BATCH else 0.0)
+        self.overdue = now + self._wait
 
     def _add_gap(self, gap: float) -> None:
         self._gaps += 1
         if self._gaps == 1:
             self._gap = gap
-            return
-        error = gap - self._gap
-        self._gap += error * max(self.WEIGHT, 1 / self._gaps)
-        self._deviation += (abs(error) - self._deviation) * self.WEIGHT
-
-    @property
-    def expected(self) -> float:
-        """The instant by which the next burst has probably come."""
-        if self._gaps:
-            return self._last + self._gap + self._deviation
-        # Nothing is known yet: a batch is probably followed by another, a token by the next at any moment.
-        return self._last + (self._max_lag if self._first > self.BATCH else 0.0)
-
-    @property
-    def overdue(self) -> float:
-        """The instant from which the source is pausing."""
-        return self._last + max(self.SHORTEST_WAIT, 1.6 * self._gap + 4 * self._deviation)
+        else:
+            error = gap - self._gap
+            self._gap += error * max(self.WEIGHT, 1 / self._gaps)
+            self._deviation += (abs(error) - self._deviation) * self.WEIGHT
+        self._wait = max(self.SHORTEST_WAIT, 1.6 * self._gap + 4 * self._deviation)
