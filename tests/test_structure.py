@@ -37,7 +37,7 @@ OUTSIDE: dict[str, set[str]] = {
     'core': {'regex', 'typing_extensions'},
     'reduce': {'pydantic', 'pydantic_core', 'pydantic_ai', 'typing_extensions'},
     'aio': {'typing_extensions'},
-    'run': {'pydantic', 'pydantic_ai', 'typing_extensions'},
+    'run': {'pydantic_ai'},
 }
 CLOCKS = {'asyncio', 'time', 'threading', 'datetime', 'random', 'anyio', 'contextvars'}
 MAX_MODULE_LINES = 400

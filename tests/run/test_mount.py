@@ -12,6 +12,7 @@ from pydantic_ai import Agent, ModelRetry
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.messages import ModelMessage, ModelRequest
+from pydantic_ai.run import AgentRunResultEvent
 from pydantic_ai.tools import RunContext
 
 from pydantic_ai_streaming import (
@@ -24,7 +25,7 @@ from pydantic_ai_streaming import (
     StreamUsageError,
 )
 from pydantic_ai_streaming.run import stream as stream_module
-from pydantic_ai_streaming.run.mount import history_of, mount
+from pydantic_ai_streaming.run.mount import history_of, mount, tap
 from pydantic_ai_streaming.testing import EndEarly, Fail, ScriptedModel, Stall, ToolCall
 
 pytestmark = pytest.mark.virtual_time
@@ -68,6 +69,16 @@ async def test_another_run_of_the_same_agent_is_not_touched() -> None:
     mount(same.run_stream_events('Go'), ours)
     assert (await same.run('Go')).output == 'Hello'
     assert ours.runs == 0
+
+
+async def test_a_tapped_run_gives_its_events_to_the_sink_and_only_the_result_to_who_iterates() -> None:
+    plain, tapped, sink = agent().run_stream_events('Go'), agent().run_stream_events('Go'), list[Any]()
+    tap(tapped, sink.append)
+    async with plain as events, tapped as rest:
+        expected = [type(event) async for event in events]
+        left = [type(event) async for event in rest]
+    assert [*map(type, sink), *left] == expected
+    assert left == [AgentRunResultEvent]
 
 
 async def test_the_history_of_a_run_is_found() -> None:

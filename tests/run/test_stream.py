@@ -317,6 +317,38 @@ async def test_a_break_stops_the_run_and_keeps_what_came() -> None:
         _ = stream.output
 
 
+@pytest.mark.parametrize('how', ['stop', 'break', 'cancel'])
+async def test_wherever_it_is_stopped_the_text_is_that_of_the_history(how: str) -> None:
+    lengths: set[int] = set()
+    for turns in range(0, 140, 3):
+        stream = RunStream(Agent(ScriptedModel([str(i) for i in range(10)])).run_stream_events('Go'))
+
+        async def consume(turns: int, stream: RunStream[str]) -> None:
+            async with stream:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                if how == 'stop':
+                    await stream.stop()
+                elif how == 'cancel':
+                    asyncio.current_task().cancel()  # pyright: ignore[reportOptionalMemberAccess] - this is one
+                    await asyncio.sleep(0)
+
+        await asyncio.gather(asyncio.ensure_future(consume(turns, stream)), return_exceptions=True)
+        replies = [message.text or '' for message in stream.messages if isinstance(message, ModelResponse)]
+        assert ''.join(replies) == stream.text_so_far
+        lengths.add(len(stream.text_so_far))
+    assert lengths > {0, 5}, 'the sweep has met the run at its beginning and in its middle'
+
+
+async def test_a_model_that_never_waits_leaves_others_their_turn() -> None:
+    async with RunStream(Agent(ScriptedModel(['x'] * 500)).run_stream_events('Go')) as stream:
+        seen = 0
+        async for _ in stream.text():
+            seen += 1
+            assert len(stream.text_so_far) <= seen + 2, 'the view keeps up with the model'
+    assert seen == 500
+
+
 async def test_stop_ends_the_views_of_other_tasks() -> None:
     async with RunStream(Agent(model()).run_stream_events('Go')) as stream:
         reading = asyncio.ensure_future(timeline(stream.text()))

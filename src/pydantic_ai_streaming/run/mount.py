@@ -1,24 +1,30 @@
-"""Gives a capability to a run that has been described (`agent.run_stream_events(...)`) but has not started.
+"""Changes a run that has been described (`agent.run_stream_events(...)`) but has not started: `mount` and `tap`.
 
 `RunStream` wraps the call that the user has written, so it comes too late for `capabilities=[...]`, and pydantic-ai has
 no public way to add one to the context manager that the call returned. Both kinds hold the arguments of the call until
 the run starts: `run_stream_events` in the closure of the function that starts it, `run_stream` as `contextlib` keeps
 them. They are changed there, for this one run. Where they are not found (an agent class that does it its own way, a
 later pydantic-ai), nothing is changed and `mount` says so; the stream then works without what the capability adds.
+
+`tap` takes the events where the run has them. pydantic-ai sends each through a channel of size zero to whoever iterates
+them, which costs more than all else that happens to an event, and can hold one back that the history already has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from inspect import signature
 from types import CellType, FunctionType
 from typing import Any, TypeVar, cast
 
+from pydantic_ai.agent import EventStreamHandler
 from pydantic_ai.capabilities import AbstractCapability
-from pydantic_ai.messages import ModelMessage
+from pydantic_ai.messages import AgentStreamEvent, ModelMessage
+from pydantic_ai.tools import RunContext
 
-__all__ = ['history_of', 'mount']
+__all__ = ['history_of', 'mount', 'tap']
 
 RunT = TypeVar('RunT', bound=AbstractAsyncContextManager[Any])
 
@@ -38,6 +44,27 @@ def mount(run: RunT, capability: AbstractCapability[Any]) -> tuple[RunT, bool]:
     function, positional, keywords = arguments
     capabilities = [*(keywords.get('capabilities') or ()), capability]
     return function(*positional, **{**keywords, 'capabilities': capabilities}), True
+
+
+def tap(run: AbstractAsyncContextManager[Any], sink: Callable[[Any], None]) -> None:
+    """Have the events of a run go to `sink` as they happen, where that is possible. They are then not iterated.
+
+    The result still comes by iterating, and so do the events of a run that cannot be tapped.
+    """
+    start = getattr(run, '_run_agent', None)
+    if not isinstance(start, FunctionType):
+        return
+
+    async def handler(context: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
+        async for event in events:
+            sink(event)
+            # A model may have more to say without ever waiting: everybody else gets their turn in between.
+            await asyncio.sleep(0)
+
+    async def start_tapped(_: EventStreamHandler[Any]) -> Any:
+        return await start(handler)
+
+    setattr(run, '_run_agent', start_tapped)  # noqa: B010
 
 
 def history_of(run: AbstractAsyncContextManager[Any]) -> list[ModelMessage]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut
-from pydantic_ai.messages import ModelMessage, OutputToolResultEvent, PartStartEvent
+from pydantic_ai.messages import ModelMessage, ModelResponse, OutputToolResultEvent, PartStartEvent
 from pydantic_ai.run import AgentRunResultEvent
 
 from ..core.deadlines import Deadlines, Due, Watchdog
@@ -68,6 +69,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._expired: Due | None = None
         self._surfacing: asyncio.TimerHandle | None = None
         self._messages_seen = 0
+        self._replies_before = 0
 
     def start(self) -> None:
         """Start the run. Call it inside the event loop that the run is to live in."""
@@ -131,9 +133,11 @@ class Pump(RequestObserver, Generic[OutputT]):
     async def _run(self) -> None:
         error: BaseException | None = None
         try:
-            await self.driver.drive(self._add)
+            await self.driver.drive(self.add)
         except BaseException as e:
             error = e  # whatever ended the run is told to every view
+            if self._watch is not None:
+                await self._watch.end_leftovers()
         self._alarm.cancel()
         self._grace.cancel()
         self._conclude(error)
@@ -159,11 +163,16 @@ class Pump(RequestObserver, Generic[OutputT]):
         self.record.close(ended, now=now)
 
     def _history(self) -> list[ModelMessage]:
-        history = self.driver.messages()
-        if history is None:
+        messages = self.driver.messages()
+        if messages is None:
             # `agent.run_stream` shows no messages before its first text; what the model was asked is known already.
-            history = self._given if self._asked is None else self._asked
-        return list(history)
+            messages = self._given if self._asked is None else self._asked
+        history = list(messages)
+        reply = None if self._watch is None else self._watch.reply
+        if reply is not None and _replies(history) == self._replies_before:
+            # A run that is stopped between the end of a response and its entry in the history loses it.
+            history.append(replace(reply, state='interrupted', run_id=history[-1].run_id if history else None))
+        return history
 
     def _reason(self, error: BaseException) -> tuple[Finish, BaseException | None]:
         if self._expired is not None:
@@ -190,7 +199,8 @@ class Pump(RequestObserver, Generic[OutputT]):
             usage=self.driver.usage(),
         )
 
-    def _add(self, event: Any) -> None:
+    def add(self, event: Any) -> None:
+        """An event has come."""
         now = self._grace.last_event = self._loop.time()
         if self._watch is None:
             self._look_closer(event)
@@ -212,6 +222,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         """The model is about to be asked."""
         self._truncated = False
         self._asked = messages
+        self._replies_before = _replies(self.driver.messages() or messages)
         self._look_for_a_rejection()
         self._turns.request_opened(self._loop.time())
         self._alarm.set()
@@ -277,3 +288,7 @@ class Pump(RequestObserver, Generic[OutputT]):
             return False
         self._tell(ConnectionHeldOpenEvent(waited=waited))
         return True
+
+
+def _replies(messages: Sequence[ModelMessage]) -> int:
+    return sum(isinstance(message, ModelResponse) for message in messages)

@@ -23,7 +23,7 @@ from ..errors import StreamUsageError
 from ..reduce.content import text_in, thinking_in
 from ..reduce.events import RunEvent
 from .driver import Driver, Run
-from .mount import history_of, mount
+from .mount import history_of, mount, tap
 from .pump import Finish, Pump
 from .views import TextView, or_retraction
 from .watch import ModelWatch, OnTruncation
@@ -121,6 +121,7 @@ class RunStream(Generic[OutputT]):
             on_truncation=on_truncation,
         )
         watch.observer = self._pump
+        tap(run, self._pump.add)
         self._error_seen = False
 
     async def __aenter__(self) -> Self:

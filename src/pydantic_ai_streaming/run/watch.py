@@ -12,11 +12,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.capabilities import AbstractCapability, WrapModelRequestHandler, WrapRunHandler
 from pydantic_ai.exceptions import UnexpectedModelBehavior, UserError
-from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelResponseStreamEvent
-from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelResponse, ModelResponseStreamEvent
+from pydantic_ai.models import (
+    CompletedStreamedResponse,
+    Model,
+    ModelRequestContext,
+    ModelRequestParameters,
+    StreamedResponse,
+)
 from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.run import AgentRunResult
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
@@ -31,6 +38,9 @@ OnTruncation: TypeAlias = Literal['raise', 'mark']
 
 TURNS_TO_WAIT = 20
 """Turns of the event loop in which a pull comes to wait for the connection: locks on the way there take some."""
+
+GOOGLE = 'pydantic_ai.models.google'
+"""Module of the model class whose client does not close what is left."""
 
 MAX_BUFFERED = 1000
 """Events that may have been received but not read when a response is left."""
@@ -59,11 +69,37 @@ class ModelWatch(AbstractCapability[Any]):
     observer: RequestObserver = field(default_factory=RequestObserver, repr=False)
     on_truncation: OnTruncation = 'raise'
 
+    reply: ModelResponse | None = field(default=None, init=False, repr=False)
+    """What came of the last response that is over."""
+
     _response: StreamedResponse | None = field(default=None, init=False, repr=False)
     _events: AsyncIterator[ModelResponseStreamEvent] | None = field(default=None, init=False, repr=False)
     _puller: asyncio.Task[Any] | None = field(default=None, init=False, repr=False)
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]], init=False, repr=False)
     _ending: bool = field(default=False, init=False, repr=False)
     _cancelled_before: int = field(default=0, init=False, repr=False)
+
+    async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
+        """Know the task in which the hooks of the run wait for it."""
+        self._tasks.add(_current_task())
+        return await handler()
+
+    async def wrap_model_request(
+        self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: WrapModelRequestHandler
+    ) -> ModelResponse:
+        """Know the task that holds the connection of a request."""
+        self._tasks.add(_current_task())
+        return await handler(request_context)
+
+    async def end_leftovers(self) -> None:
+        """End the tasks that pydantic-ai 2.68 leaves behind when a run is cancelled at certain instants.
+
+        Between the start of such a task and the first wait for it nobody cancels it: the one that waits for the run's
+        hooks, and the one that holds the connection of a response. To be called when the run is over.
+        """
+        for task in self._tasks:
+            if not task.done():
+                await drain(task)
 
     def get_wrapper_model(self, model: Model) -> Model:
         """Wrap the model of a request."""
@@ -103,14 +139,18 @@ class ModelWatch(AbstractCapability[Any]):
         setattr(response, '_get_event_iterator', lambda: self._watched(response, stream()))  # noqa: B010
 
     async def let_go(self) -> None:
-        """Close the connection of a response that was left between two events.
+        """Close the connection of a response that was left between two events, where its client does not.
 
         Google's client closes it only in a pull that fails or is cancelled; left between two pulls, it holds the
-        connection until the garbage collector comes by. So one more pull is begun and cancelled.
+        connection until the garbage collector comes by. So one more pull is begun and cancelled. What it may still
+        bring was left, and is no part of the reply.
         """
-        events, self._events = self._events, None
-        if events is None:
+        events, response = self._events, self._response
+        self._events = None
+        if events is None or response is None or type(response).__module__ != GOOGLE:
             return
+        reply = response.get()
+        setattr(response, 'get', lambda: reply)  # noqa: B010
         for _ in range(MAX_BUFFERED):
             pull = asyncio.create_task(_next(events))
             try:
@@ -125,6 +165,7 @@ class ModelWatch(AbstractCapability[Any]):
 
     def detach(self) -> None:
         """The response is over."""
+        self.reply = None if self._response is None else self._response.get()
         self._response = self._puller = None
         self.observer.request_closed()
 
@@ -171,6 +212,7 @@ class _WatchedModel(WrapperModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         watch = self._watch
+        watch.reply = None
         watch.observer.request_opened(messages)
         try:
             async with AsyncExitStack() as stack:
@@ -195,6 +237,12 @@ class _WatchedModel(WrapperModel):
                 yield response
         finally:
             watch.detach()
+
+
+def _current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None, 'pydantic-ai runs agents in tasks'
+    return task
 
 
 async def _next(events: AsyncIterator[ModelResponseStreamEvent]) -> ModelResponseStreamEvent:
