@@ -97,7 +97,7 @@ class ModelWatch(AbstractCapability[Any]):
         Between the start of such a task and the first wait for it nobody cancels it: the one that waits for the run's
         hooks, and the one that holds the connection of a response. To be called when the run is over.
         """
-        for task in self._tasks:
+        for task in self._tasks - {asyncio.current_task()}:
             if not task.done():
                 await drain(task)
 
