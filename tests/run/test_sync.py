@@ -23,7 +23,7 @@ from pydantic_ai_streaming import (
     SyncRunStream,
     run_stream_sync,
 )
-from pydantic_ai_streaming.testing import ScriptedModel, Stall
+from pydantic_ai_streaming.testing import ScriptedModel, Stall, ToolCall
 
 WORDS = ('One ', 'two ', 'three.')
 
@@ -157,3 +157,21 @@ def test_the_worker_survives_a_failed_stream() -> None:
     with wrapped:
         assert wrapped.get_output() == 'One two three.'
     assert asyncio.run(agent().run('Go')).output == 'One two three.'
+
+
+@pytest.mark.parametrize('depth', [1, 2, 3])
+def test_a_tool_of_a_synchronous_stream_may_use_one_itself(depth: int) -> None:
+    def at(depth: int) -> Agent[None, str]:
+        outer = Agent(ScriptedModel([ToolCall('inside')], [f'Level {depth}.']))
+
+        @outer.tool_plain
+        async def inside() -> str:
+            if depth == 0:
+                return 'the bottom'
+            with run_stream_sync(at(depth - 1).run_stream_events('Go')) as stream:
+                return stream.get_output()
+
+        return outer
+
+    with run_stream_sync(at(depth).run_stream_events('Go')) as stream:
+        assert stream.get_output() == f'Level {depth}.'
