@@ -18,7 +18,7 @@ from pydantic_ai.messages import (
     ToolReturnPart,
 )
 
-from pydantic_ai_streaming.reduce.history import INTERRUPTED, UNUSABLE, rejection_in, resumable
+from pydantic_ai_streaming.reduce.history import INTERRUPTED, UNUSABLE, reason_of, rejection_in, resumable
 
 ASKED = ModelRequest.user_text_prompt('Capital of Peru?')
 
@@ -81,6 +81,7 @@ def test_a_history_without_messages_stays_empty() -> None:
 
 def test_the_reason_of_a_rejection_is_read_from_the_request_that_follows_it() -> None:
     feedback = RetryFeedbackPart('not a prime', retry=RetryInfo('model_retry'))
-    assert rejection_in([ASKED, ModelRequest(parts=[feedback])]) == 'not a prime'
+    assert rejection_in([ASKED, ModelRequest(parts=[feedback])]) is feedback
+    assert reason_of(feedback) == 'not a prime'
     assert rejection_in([ASKED]) is None
     assert rejection_in([]) is None

@@ -460,7 +460,7 @@ async def test_run_stream_keeps_the_partial_reply_here() -> None:
 async def test_deadlines_hold_while_run_stream_is_entered() -> None:
     """Entering `run_stream` waits for the model's first text; here it happens in the run's own task."""
     scripted = ScriptedModel([Thinking('Hm.'), Stall()])
-    deadlines = Deadlines(first=4)
+    deadlines = Deadlines(first=4, idle=4)
     with pytest.raises(StreamTimeout):  # noqa: PT012 - the context is part of it
         async with RunStream(Agent(scripted).run_stream('Go'), deadlines=deadlines) as stream:
             assert now() == 0

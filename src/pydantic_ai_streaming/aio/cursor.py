@@ -41,8 +41,8 @@ class Cursor(AsyncIterator[T], Generic[T]):
 
     async def __anext__(self) -> T:
         record = self._record
-        offset = self.offset
-        while offset >= len(record.items):
+        # Asked anew after each wait: two tasks may share a view, and each item goes to one of them.
+        while self.offset >= len(record.items):
             if record.closed:
                 self.end()
             # `wait` without its timer, written out: this is done for each event of each view.
@@ -53,8 +53,8 @@ class Cursor(AsyncIterator[T], Generic[T]):
             except BaseException:
                 record.unwatch(changed)
                 raise
-        self.offset = offset + 1
-        return record.items[offset]
+        self.offset += 1
+        return record.items[self.offset - 1]
 
     def take(self) -> Sequence[tuple[float, T]]:
         """Everything that is there and has not been read, each with the instant it came, without waiting."""
@@ -82,7 +82,7 @@ class Cursor(AsyncIterator[T], Generic[T]):
         if self._on_error is not None:
             self._on_error()
         # Every view raises the same error; without this its traceback would grow with each.
-        raise error.with_traceback(None)
+        raise error.with_traceback(self._record.traceback)
 
     @property
     def closed_at(self) -> float | None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import TypeVar
 
-from ..core.deadlines import Deadlines, Watchdog
+from ..core.deadlines import Deadlines, Due, Watchdog
 from ..errors import StreamTimeout
 from .closing import close
 
@@ -67,17 +67,20 @@ async def guard(
     try:
         while True:
             due = watchdog.due
+            if due is not None and due.at <= clock():
+                # A source that never waits would never meet the end of a timeout.
+                raise _timeout(due, clock() - watchdog.started, text)
             scope = asyncio.timeout_at(None if due is None else due.at)
             try:
                 async with scope:
                     item = await anext(iterator)
-            except StopAsyncIteration:
-                return
-            except TimeoutError:
+            except Exception as error:
+                # A source whose pull is cancelled by a deadline may end or fail in its own way: it was the deadline.
                 if due is None or not scope.expired():
+                    if isinstance(error, StopAsyncIteration):
+                        return
                     raise
-                elapsed = clock() - watchdog.started
-                raise StreamTimeout(phase=due.phase, limit=due.limit, elapsed=elapsed, text=''.join(text)) from None
+                raise _timeout(due, clock() - watchdog.started, text) from None
             length = content(item)
             if length:
                 watchdog.content(clock(), length)
@@ -88,3 +91,7 @@ async def guard(
             watchdog.resumed(clock())
     finally:
         await close(iterator)
+
+
+def _timeout(due: Due, elapsed: float, text: list[str]) -> StreamTimeout:
+    return StreamTimeout(phase=due.phase, limit=due.limit, elapsed=elapsed, text=''.join(text))

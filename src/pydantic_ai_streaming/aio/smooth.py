@@ -53,14 +53,22 @@ async def smooth(source: AsyncIterable[str], smoothing: Smoothing | None = None)
 
 async def _feed(source: AsyncIterable[str], record: Record[str]) -> None:
     clock = asyncio.get_running_loop().time
-    iterator = aiter(source)
+    task = asyncio.current_task()
     try:
-        async for text in iterator:
-            if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
-                raise TypeError(f'smooth() needs pieces of text, and the source yielded a {type(text).__name__}')
-            record.append(text, clock())
+        iterator = aiter(source)
+        try:
+            async for text in iterator:
+                if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+                    raise TypeError(f'smooth() needs pieces of text, and the source yielded a {type(text).__name__}')
+                record.append(text, clock())
+        finally:
+            await close(iterator)
+    except asyncio.CancelledError as error:
+        # Ours ends a reader who has gone; one that the source raises by itself is its failure.
+        if task is not None and task.cancelling():
+            raise
+        record.close(error, now=clock())
     except Exception as error:
         record.close(error, now=clock())
     finally:
-        await close(iterator)
         record.close(now=clock())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections import deque
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -79,7 +79,7 @@ def _check_limit(name: str, value: object, *, optional: bool) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         none = ', or None for no limit' if optional else ''
         raise TypeError(f'Deadlines({name}={value!r}): give a number of seconds{none}.')
-    if not math.isfinite(value) or value <= 0:
+    if not 0 < value <= sys.float_info.max:
         advice = 'leave it out (None) for no limit' if optional else 'give a positive number of seconds'
         raise ValueError(f'Deadlines({name}={value!r}): a limit is a positive, finite number; {advice}.')
 

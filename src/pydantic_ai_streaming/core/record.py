@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
 __all__ = ['Record', 'Signal']
@@ -34,6 +35,7 @@ class Record(Generic[T]):
         closed: Whether nothing more will come.
         closed_at: When it was closed, in seconds on the same clock; `None` until then.
         error: Why the record ended, if it did not end well.
+        traceback: Where the error came from, before any reader has raised it.
 
     Example:
         >>> record = Record[str]()
@@ -43,7 +45,7 @@ class Record(Generic[T]):
         (['one'], [0.5], True)
     """
 
-    __slots__ = ('_watchers', 'closed', 'closed_at', 'error', 'items', 'times')
+    __slots__ = ('_watchers', 'closed', 'closed_at', 'error', 'items', 'times', 'traceback')
 
     def __init__(self) -> None:
         self.items: list[T] = []
@@ -51,6 +53,7 @@ class Record(Generic[T]):
         self.closed = False
         self.closed_at: float | None = None
         self.error: BaseException | None = None
+        self.traceback: TracebackType | None = None
         self._watchers: list[Signal] = []
 
     def __len__(self) -> int:
@@ -74,6 +77,7 @@ class Record(Generic[T]):
             self.closed = True
             self.closed_at = now
             self.error = error
+            self.traceback = None if error is None else error.__traceback__
             watchers, self._watchers = self._watchers, []
             for signal in watchers:
                 if not signal.done():

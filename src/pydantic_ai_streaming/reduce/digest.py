@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_ai.messages import FunctionToolCallEvent, ToolCallEvent, ToolResultEvent
+from pydantic_ai.messages import FunctionToolCallEvent, FunctionToolResultEvent, ToolCallEvent, ToolResultEvent
 
 from ..core.record import Record
 from ..core.stats import Meter
@@ -49,9 +49,11 @@ class Digest:
 
     def _catch_up(self) -> None:
         record = self._record
-        for offset in range(self._offset, len(record.items)):
+        # Taken once: a thread of a synchronous stream may ask while the record grows.
+        end = len(record.times)
+        for offset in range(self._offset, end):
             self._add(record.items[offset], record.times[offset])
-        self._offset = len(record.items)
+        self._offset = end
 
     def _add(self, event: object, now: float) -> None:
         length = content_in(event)
@@ -65,7 +67,7 @@ class Digest:
             # Tool events stand between two responses; the silence while a tool runs is nobody's gap.
             self._meter.response_ended()
             self._meter.tool_calls += isinstance(event, FunctionToolCallEvent)
-            if not isinstance(event, ToolCallEvent) and event.part.outcome != 'retried':
+            if isinstance(event, FunctionToolResultEvent):
                 self._response_start = self._length
         elif isinstance(event, AttemptRejectedEvent):
             self._meter.response_ended()

@@ -13,7 +13,7 @@ from pydantic_ai.messages import (
     repair_messages,
 )
 
-__all__ = ['INTERRUPTED', 'UNUSABLE', 'rejection_in', 'resumable']
+__all__ = ['INTERRUPTED', 'UNUSABLE', 'reason_of', 'rejection_in', 'resumable']
 
 INTERRUPTED = 'The previous reply was interrupted before it was complete.'
 """What closes an interrupted reply in the history. It is sent to the model, with the next prompt or alone."""
@@ -55,15 +55,17 @@ def resumable(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
     return history
 
 
-def rejection_in(messages: Sequence[ModelMessage]) -> str | None:
-    """Why the last response was rejected, if the request that ends these messages says so; else `None`."""
+def rejection_in(messages: Sequence[ModelMessage]) -> RetryFeedbackPart | None:
+    """What says why the last response was rejected, if the request that ends these messages has it; else `None`."""
     if messages and isinstance(last := messages[-1], ModelRequest):
         for part in last.parts:
             if isinstance(part, RetryFeedbackPart):
-                return part.content if isinstance(part.content, str) else _describe(part)
+                return part
     return None
 
 
-def _describe(part: RetryFeedbackPart) -> str:
-    errors = part.content if not isinstance(part.content, str) else []
-    return '; '.join(f'{".".join(map(str, error["loc"])) or "output"}: {error["msg"]}' for error in errors)
+def reason_of(part: RetryFeedbackPart) -> str:
+    """Why a response was rejected, in words."""
+    if isinstance(part.content, str):
+        return part.content
+    return '; '.join(f'{".".join(map(str, error["loc"])) or "output"}: {error["msg"]}' for error in part.content)

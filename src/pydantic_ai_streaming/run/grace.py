@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+
+from .alarm import CATCH_UP, LATE
 
 __all__ = ['Grace']
 
@@ -41,8 +44,13 @@ class Grace:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self, seconds: float) -> None:
+    def _look(self, seconds: float, *, caught_up: bool = False) -> None:
         silent = self.silent
+        late = self._timer is not None and self._loop.time() - self._timer.when() > LATE
+        if silent >= seconds and late and not caught_up:
+            # The program has kept the loop busy: what came meanwhile is read first.
+            self._timer = self._loop.call_later(CATCH_UP, partial(self._look, seconds, caught_up=True))
+            return
         if silent >= seconds:
             if self._end():
                 self._timer = None

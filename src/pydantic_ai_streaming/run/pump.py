@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut
-from pydantic_ai.messages import ModelMessage, ModelResponse, OutputToolResultEvent, PartStartEvent
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    OutputToolResultEvent,
+    PartStartEvent,
+)
 from pydantic_ai.run import AgentRunResultEvent
 
 from ..core.deadlines import Deadlines, Due, Watchdog
@@ -22,7 +29,7 @@ from ..reduce.events import (
     RunEvent,
     WholeResponseEvent,
 )
-from ..reduce.history import rejection_in, resumable
+from ..reduce.history import reason_of, rejection_in, resumable
 from ..reduce.truncation import is_truncated
 from ..reduce.turns import Turns
 from .alarm import Alarm
@@ -39,6 +46,10 @@ Finish: TypeAlias = Literal['complete', 'truncated', 'stopped', 'timed_out', 'fa
 
 SURFACE_AFTER = 0.025
 """Seconds that a run gets to unwind before views learn of a deadline all the same."""
+
+
+_inside: ContextVar[tuple[object, ...]] = ContextVar('pydantic_ai_streaming_inside', default=())
+"""The runs that the current task is a part of."""
 
 
 class Pump(RequestObserver, Generic[OutputT]):
@@ -68,7 +79,8 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._stopping = False
         self._expired: Due | None = None
         self._surfacing: asyncio.TimerHandle | None = None
-        self._messages_seen = 0
+        self._feedback_seen = rejection_in(given)
+        self._refused: tuple[str, str] | None = None
         self._replies_before = 0
 
     def start(self) -> None:
@@ -80,10 +92,10 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._turns.watchdog.waiting(now)
         self._alarm = Alarm(self._loop, self._turns.watchdog, self._late)
         self._grace = Grace(self._loop, self._deadlines.finish_grace, self._end_finished_response)
+        self._alarm.set()
         self._task = self._loop.create_task(self._run(), name='pydantic-ai-streaming run')
         # A task that is cancelled before it has begun never runs: its end is all that tells.
         self._task.add_done_callback(lambda _: self.finish or self._conclude(asyncio.CancelledError()))
-        self._alarm.set()
 
     @property
     def started(self) -> bool:
@@ -111,6 +123,9 @@ class Pump(RequestObserver, Generic[OutputT]):
         if not self._task.done() and not self._task.cancelling():
             self._stopping = True
             self._task.cancel()
+        if self in _inside.get():
+            # A tool or a hook of the run itself: waiting for the run would be waiting for itself.
+            return
         cancelled: asyncio.CancelledError | None = None
         while not self._task.done():
             try:
@@ -132,6 +147,9 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     async def _run(self) -> None:
         error: BaseException | None = None
+        # Known already here: with an eager task factory, all of this may happen before `start` goes on.
+        self._task = cast('asyncio.Task[None]', asyncio.current_task())
+        _inside.set((*_inside.get(), self))
         try:
             await self.driver.drive(self.add)
         except BaseException as e:
@@ -140,11 +158,13 @@ class Pump(RequestObserver, Generic[OutputT]):
                 await self._watch.end_leftovers()
         self._alarm.cancel()
         self._grace.cancel()
-        self._conclude(error)
-        if self._surfacing is not None:
-            self._surfacing.cancel()
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise error
+        try:
+            self._conclude(error)
+        finally:
+            # Whatever happens here, no view waits for ever.
+            self.record.close(error, now=self._loop.time())
+            if self._surfacing is not None:
+                self._surfacing.cancel()
 
     def _conclude(self, error: BaseException | None) -> None:
         now = self._loop.time()
@@ -201,16 +221,21 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def add(self, event: Any) -> None:
         """An event has come."""
-        now = self._grace.last_event = self._loop.time()
+        now = self._loop.time()
         if self._watch is None:
             self._look_closer(event)
+            self._provider_sent(event, now)
         # Views may have learnt of a deadline already while the run still unwinds.
         if not self.record.closed:
             self.record.append(event, now)
+        if type(event) is OutputToolResultEvent and event.part.outcome == 'retried':
+            # Another call of the response may still be accepted; that none was shows when the model is asked again.
+            self._refused = self._refused or (str(event.part.content), event.part.tool_name)
+
+    def _provider_sent(self, event: object, now: float) -> None:
+        self._grace.last_event = now
         if self._limited and self._turns.add(event, now):
             self._alarm.set()
-        if type(event) is OutputToolResultEvent and event.part.outcome == 'retried':
-            self._rejected(str(event.part.content), event.part.tool_name)
 
     def _tell(self, event: RunEvent) -> None:
         if not self.record.closed:
@@ -231,7 +256,13 @@ class Pump(RequestObserver, Generic[OutputT]):
     def request_closed(self) -> None:
         """The response is over and its connection closed, however that came."""
         self._turns.request_closed(self._loop.time())
+        if self._expired is None:
+            self._alarm.set()
         self._grace.cancel()
+
+    def response_event(self, event: ModelResponseStreamEvent) -> None:
+        """The provider has sent something. Capabilities of the agent may still keep it back, or keep it."""
+        self._provider_sent(event, self._loop.time())
 
     def response_truncated(self, model_name: str) -> None:
         """A response ended without a finish reason, and that is only to be marked."""
@@ -247,12 +278,14 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def _look_for_a_rejection(self) -> None:
         # In the history the feedback still is what it is; the request to the model says it in its own words. A request
-        # may be sent more than once (another model after a failure): the history grows with the first.
-        messages = self.driver.messages() or []
-        reason = rejection_in(messages) if len(messages) > self._messages_seen else None
-        self._messages_seen = len(messages)
-        if reason is not None:
-            self._rejected(reason)
+        # may be sent more than once (another model after a failure), with the same feedback.
+        feedback = rejection_in(self.driver.messages() or ())
+        if feedback is not None and feedback is not self._feedback_seen:
+            self._feedback_seen = feedback
+            self._rejected(reason_of(feedback))
+        elif self._refused is not None:
+            self._rejected(*self._refused)
+        self._refused = None
 
     def _look_closer(self, event: object) -> None:
         """Without a watch, requests show only in the history, and truncation only in the result."""

@@ -141,7 +141,7 @@ class RunStream(Generic[OutputT]):
         failure = self._pump.record.error
         if error is None and failure is not None and not self._error_seen:
             self._error_seen = True
-            raise failure.with_traceback(None)
+            raise failure.with_traceback(self._pump.record.traceback)
 
     # Views
 
@@ -211,7 +211,7 @@ class RunStream(Generic[OutputT]):
             )
         if pump.record.error is not None:
             self._error_seen = True
-            raise pump.record.error.with_traceback(None)
+            raise pump.record.error.with_traceback(pump.record.traceback)
         if pump.finish == 'stopped':
             raise StreamUsageError('The run was stopped before it had an output; text_so_far holds what came.')
         return cast('OutputT', pump.driver.output)

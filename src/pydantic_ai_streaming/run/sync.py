@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
@@ -125,7 +125,7 @@ class SyncRunStream(Generic[OutputT]):
     @property
     def text_so_far(self) -> str:
         """As `RunStream.text_so_far`."""
-        return self.stream.text_so_far
+        return self._ask(lambda: self.stream.text_so_far)
 
     @property
     def finish(self) -> Finish | None:
@@ -159,12 +159,20 @@ class SyncRunStream(Generic[OutputT]):
     @property
     def stats(self) -> StreamStats:
         """As `RunStream.stats`."""
-        return self.stream.stats
+        return self._ask(lambda: self.stream.stats)
 
     def stop(self) -> None:
         """End the run and wait until it has let go of everything, as `RunStream.stop`."""
         if self._loop is not None:
             self._call(self.stream.stop())
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        """Ask where the run lives: what is added up from the record is not made for two threads at once."""
+
+        async def answer() -> T:
+            return question()
+
+        return question() if self._loop is None else self._call(answer())
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         loop = self._loop

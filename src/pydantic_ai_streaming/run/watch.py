@@ -55,6 +55,9 @@ class RequestObserver:
     def request_closed(self) -> None:
         """The response is over and its connection closed, however that came."""
 
+    def response_event(self, event: ModelResponseStreamEvent) -> None:
+        """The provider has sent something, whatever becomes of it on its way."""
+
     def response_truncated(self, model_name: str) -> None:
         """A response ended without a finish reason, and `on_truncation='mark'`."""
 
@@ -133,6 +136,10 @@ class ModelWatch(AbstractCapability[Any]):
     def attach(self, response: StreamedResponse) -> None:
         """Watch a response as it is streamed."""
         self._response = response
+        if (begun := response._event_iterator) is not None:  # pyright: ignore[reportPrivateUsage]
+            # FallbackModel has waited for the first event, and hands the stream over with it.
+            response._event_iterator = self._watched(response, begun)  # pyright: ignore[reportPrivateUsage]
+            return
         # `_get_event_iterator` is what each model class implements; everything that pydantic-ai adds (final results,
         # part ends, cancellation) is built on it, and the response keeps its own class and state.
         stream: Callable[[], AsyncIterator[ModelResponseStreamEvent]] = response._get_event_iterator  # pyright: ignore[reportPrivateUsage]
@@ -186,6 +193,7 @@ class ModelWatch(AbstractCapability[Any]):
                     raise
                 break
             self._puller = None
+            self.observer.response_event(event)
             yield event
         self._puller = self._events = None
         self._ending = False

@@ -54,7 +54,13 @@ def _serve(ready: Future[asyncio.AbstractEventLoop]) -> None:
         loop = runner.get_loop()
         asyncio.set_event_loop(loop)
         loop.call_soon(ready.set_result, loop)
-        loop.run_forever()
+        while True:
+            try:
+                loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                # A tool has called sys.exit(): whoever reads the stream gets it, and the other streams go on.
+                continue
+            break
 
 
 def _stop(worker: _Worker) -> None:
