@@ -128,3 +128,31 @@ async def test_the_caller_says_what_counts_as_content() -> None:
         async for _ in guard(numbers(), Deadlines(idle=2), content=lambda number: number):
             pass
     assert (raised.value.text, now()) == ('', 3)
+
+
+@pytest.mark.parametrize('ending', [None, ConnectionError('mine')])
+async def test_a_source_that_ends_in_its_own_way_when_it_is_cancelled_is_late_all_the_same(
+    ending: Exception | None,
+) -> None:
+    async def stubborn() -> AsyncGenerator[str]:
+        yield 'a'
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            if ending is not None:
+                raise ending from None
+
+    with pytest.raises(StreamTimeout):
+        async for _ in guard(stubborn(), Deadlines(idle=1)):
+            pass
+
+
+async def test_total_holds_over_a_source_that_never_waits() -> None:
+    async def ready() -> AsyncGenerator[str]:
+        while True:
+            yield 'a'
+
+    with pytest.raises(StreamTimeout, match='total'):  # noqa: PT012 - the consumer takes its time
+        async for _ in guard(ready(), Deadlines(total=3)):
+            await asyncio.sleep(1)
+    assert now() == 3

@@ -135,3 +135,37 @@ def test_the_pieces_joined_are_the_text(steps: list[tuple[float, str]], smoothin
         return ''.join(shown)
 
     assert virtual_time.run(run()) == ''.join(text for _, text in steps)
+
+
+async def test_a_source_that_is_no_async_iterable_is_an_error_and_no_hang() -> None:
+    with pytest.raises(TypeError):
+        async for _ in smooth(['a', 'b']):  # pyright: ignore[reportArgumentType] - the mistake that is tested
+            pass
+
+
+async def test_a_source_that_fails_while_it_is_closed_is_an_error_and_no_hang() -> None:
+    class Unclosable:
+        def __aiter__(self) -> Unclosable:
+            return self
+
+        async def __anext__(self) -> str:
+            raise StopAsyncIteration
+
+        async def aclose(self) -> None:
+            raise OSError('cannot be closed')
+
+    with pytest.raises(OSError, match='cannot be closed'):
+        async for _ in smooth(Unclosable()):
+            pass
+
+
+async def test_a_cancellation_that_the_source_raises_is_no_end() -> None:
+    async def leaking() -> AsyncGenerator[str]:
+        yield 'a '
+        raise asyncio.CancelledError
+
+    shown: list[str] = []
+    with pytest.raises(asyncio.CancelledError):  # noqa: PT012 - what came before counts too
+        async for piece in smooth(leaking()):
+            shown += [piece]
+    assert ''.join(shown) == 'a '
