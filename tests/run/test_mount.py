@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from pydantic_ai import Agent, ModelRetry
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ModelAPIError
-from pydantic_ai.messages import ModelMessage, ModelRequest
+from pydantic_ai.messages import ModelMessage, ModelRequest, UserPromptPart
 from pydantic_ai.run import AgentRunResultEvent
 from pydantic_ai.tools import RunContext
+from pydantic_ai.toolsets import FunctionToolset
 
 from pydantic_ai_streaming import (
     AttemptRejectedEvent,
@@ -25,7 +26,7 @@ from pydantic_ai_streaming import (
     StreamUsageError,
 )
 from pydantic_ai_streaming.run import stream as stream_module
-from pydantic_ai_streaming.run.mount import history_of, mount, tap
+from pydantic_ai_streaming.run.mount import asked_of, mount, tap
 from pydantic_ai_streaming.testing import EndEarly, Fail, ScriptedModel, Stall, ToolCall
 
 pytestmark = pytest.mark.virtual_time
@@ -81,11 +82,38 @@ async def test_a_tapped_run_gives_its_events_to_the_sink_and_only_the_result_to_
     assert left == [AgentRunResultEvent]
 
 
-async def test_the_history_of_a_run_is_found() -> None:
+@pytest.mark.parametrize('driver', ['run_stream_events', 'run_stream'])
+async def test_the_history_and_the_prompt_of_a_run_are_found(driver: str) -> None:
     history: list[ModelMessage] = [ModelRequest.user_text_prompt('Before')]
-    assert history_of(agent().run_stream_events('Go', message_history=history)) == history
-    assert history_of(agent().run_stream('Go', message_history=history)) == history
-    assert history_of(agent().run_stream_events('Go')) == []
+    call = getattr(agent(), driver)
+    for run in (call('Go', message_history=history), call(user_prompt='Go', message_history=history)):
+        given, prompt = asked_of(run)
+        assert given == history
+        assert prompt is not None
+        assert [part.content for part in prompt.parts if isinstance(part, UserPromptPart)] == ['Go']
+    assert asked_of(call()) == ([], None)
+
+
+class Slow(FunctionToolset[None]):
+    """A toolset that takes its time to be set up."""
+
+    async def __aenter__(self) -> Self:
+        await asyncio.sleep(60)
+        return await super().__aenter__()
+
+
+@pytest.mark.parametrize('driver', ['run_stream_events', 'run_stream'])
+async def test_a_run_that_ends_while_it_is_set_up_keeps_the_prompt_and_leaves_earlier_replies_alone(
+    driver: str,
+) -> None:
+    first = (await agent().run('First')).all_messages()
+    slow = Agent(ScriptedModel(['never']), deps_type=type(None), toolsets=[Slow()])
+    stream = RunStream(getattr(slow, driver)('Second', message_history=first), deadlines=Deadlines(total=1))
+    with pytest.raises(StreamTimeout) as raised:
+        async with stream:
+            await stream.get_output()
+    assert list(raised.value.messages[:-1]) == first
+    assert [part.content for part in raised.value.messages[-1].parts if isinstance(part, UserPromptPart)] == ['Second']
 
 
 @pytest.mark.parametrize('driver', ['run_stream_events', 'run_stream'])
@@ -127,7 +155,7 @@ class TestWithoutIt:
 
         other: Any = Other()
         assert mount(other, Seen()) == (other, False)
-        assert history_of(other) == []
+        assert asked_of(other) == ([], None)
 
     async def test_deadlines_hold_and_tools_are_no_stall(self) -> None:
         slow = agent([ToolCall('dig')], ['Gold', Stall()])
@@ -175,3 +203,9 @@ async def test_an_error_of_the_model_keeps_its_type() -> None:
         async with stream:
             await stream.get_output()
     assert (stream.text_so_far, stream.finish) == ('One', 'failed')
+
+
+async def test_setting_up_is_not_the_silence_of_the_provider() -> None:
+    slow = Agent(ScriptedModel(['At last.']), deps_type=type(None), toolsets=[Slow()])
+    async with RunStream(slow.run_stream_events('Go'), deadlines=Deadlines(first=1, idle=1)) as stream:
+        assert await stream.get_output() == 'At last.'

@@ -247,6 +247,9 @@ async def test_a_tool_that_blocks_a_thread_does_not_hold_back_the_deadline() -> 
         with pytest.raises(StreamTimeout):
             await anext(stream.text())
         assert now() == pytest.approx(2.025)
+        with pytest.raises(StreamTimeout):
+            await stream.get_output()
+        assert now() == pytest.approx(2.025)
         gate.set()
 
 
@@ -514,6 +517,9 @@ async def test_what_is_no_run_is_refused_with_what_to_do() -> None:
     async with agent.run_stream_events('Go') as events:
         with pytest.raises(TypeError, match='enters the run itself'):
             RunStream(events)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    no_run: Any = agent
+    with pytest.raises(StreamUsageError, match='yields a Agent'):
+        await read(RunStream[Any](no_run))
     with pytest.raises(TypeError, match='not a str'):
         RunStream('Go')  # pyright: ignore[reportCallIssue, reportArgumentType]
 

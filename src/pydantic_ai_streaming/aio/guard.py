@@ -59,6 +59,8 @@ async def guard(
         ...
         pydantic_ai_streaming.errors.StreamTimeout: ...
     """
+    if not isinstance(deadlines, Deadlines):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+        raise TypeError(f'guard() needs Deadlines(first=..., idle=..., total=...), not {deadlines!r}')
     clock = asyncio.get_running_loop().time
     watchdog = Watchdog(deadlines, clock())
     watchdog.waiting(clock())

@@ -42,6 +42,8 @@ async def smooth(source: AsyncIterable[str], smoothing: Smoothing | None = None)
         >>> asyncio.run(main())
         'Streaming is easy.'
     """
+    if smoothing is not None and not isinstance(smoothing, Smoothing):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+        raise TypeError(f'smooth() needs Smoothing(...), not {smoothing!r}')
     record = Record[str]()
     feeder = asyncio.get_running_loop().create_task(_feed(source, record), name='pydantic-ai-streaming smooth')
     try:

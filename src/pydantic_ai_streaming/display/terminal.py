@@ -77,6 +77,11 @@ async def print_stream(
         #> High water at noon.
         ```
     """
+    if not isinstance(stream, RunStream):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+        raise TypeError(
+            f'print_stream needs the RunStream of an `async with`, not a {type(stream).__name__}. '
+            'There is none for synchronous streams: print their views, or use asyncio.run().'
+        )
     clock = asyncio.get_running_loop().time
     shown: Timeline = []
     sheet = Sheet(file)

@@ -21,10 +21,10 @@ from typing import Any, TypeVar, cast
 
 from pydantic_ai.agent import EventStreamHandler
 from pydantic_ai.capabilities import AbstractCapability
-from pydantic_ai.messages import AgentStreamEvent, ModelMessage
+from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelRequest, UserPromptPart
 from pydantic_ai.tools import RunContext
 
-__all__ = ['history_of', 'mount', 'tap']
+__all__ = ['asked_of', 'mount', 'tap']
 
 RunT = TypeVar('RunT', bound=AbstractAsyncContextManager[Any])
 
@@ -67,18 +67,27 @@ def tap(run: AbstractAsyncContextManager[Any], sink: Callable[[Any], None]) -> N
     setattr(run, '_run_agent', start_tapped)  # noqa: B010
 
 
-def history_of(run: AbstractAsyncContextManager[Any]) -> list[ModelMessage]:
-    """The message history that a run was given; empty if it had none or if it cannot be found."""
-    cells = _cells(run)
-    given: dict[str, Any]
-    if cells:
-        given = {name: cells[name].cell_contents for name in ('conversation', 'message_history') if name in cells}
-    else:
-        arguments = _arguments(run)
-        given = arguments[2] if arguments else {}
+def asked_of(run: AbstractAsyncContextManager[Any]) -> tuple[list[ModelMessage], ModelRequest | None]:
+    """The message history and the prompt that a run was given, as far as it had them and they can be found."""
+    given = _given(run)
     conversation = given.get('conversation')
     history = conversation.messages if conversation is not None else given.get('message_history')
-    return list(cast('Sequence[ModelMessage] | None', history) or ())
+    prompt = given.get('user_prompt')
+    request = None if prompt is None else ModelRequest(parts=[UserPromptPart(prompt)])
+    return list(cast('Sequence[ModelMessage] | None', history) or ()), request
+
+
+def _given(run: AbstractAsyncContextManager[Any]) -> dict[str, Any]:
+    cells = _cells(run)
+    if cells:
+        names = ('conversation', 'message_history', 'user_prompt')
+        return {name: cells[name].cell_contents for name in names if name in cells}
+    arguments = _arguments(run)
+    if arguments is None:
+        return {}
+    _, positional, keywords = arguments
+    # The agent comes first, the prompt is the only argument that may follow without its name.
+    return {'user_prompt': positional[1], **keywords} if len(positional) > 1 else keywords
 
 
 def _cells(run: object) -> dict[str, CellType]:

@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut
 from pydantic_ai.messages import (
     ModelMessage,
+    ModelRequest,
     ModelResponse,
     ModelResponseStreamEvent,
     OutputToolResultEvent,
@@ -18,6 +19,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.run import AgentRunResultEvent
 
+from ..aio.cursor import Cursor
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..core.record import Record
 from ..core.stats import StreamStats
@@ -63,6 +65,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         watch: ModelWatch | None,
         on_truncation: OnTruncation,
         given: list[ModelMessage],
+        prompt: ModelRequest | None,
     ) -> None:
         self.driver = driver
         self.record: Record[RunEvent] = Record()
@@ -73,6 +76,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._watch = watch
         self._on_truncation: OnTruncation = on_truncation
         self._given = given
+        self._prompt = prompt
         self._asked: Sequence[ModelMessage] | None = None
         self._messages: list[ModelMessage] | None = None
         self._truncated = False
@@ -89,7 +93,9 @@ class Pump(RequestObserver, Generic[OutputT]):
         now = self._loop.time()
         self.digest = Digest(self.record, now)
         self._turns = Turns(Watchdog(self._deadlines, now))
-        self._turns.watchdog.waiting(now)
+        if self._watch is None:
+            # With a watch, the first request says when the provider's turn begins: setting up is not its silence.
+            self._turns.watchdog.waiting(now)
         self._alarm = Alarm(self._loop, self._turns.watchdog, self._late)
         self._grace = Grace(self._loop, self._deadlines.finish_grace, self._end_finished_response)
         self._alarm.set()
@@ -139,9 +145,10 @@ class Pump(RequestObserver, Generic[OutputT]):
             raise cancelled
 
     async def wait(self) -> None:
-        """Wait until the run is over, without any influence on it."""
-        if not self._task.done():
-            await asyncio.wait({self._task})
+        """Wait until the end of the record, without any influence on the run."""
+        cursor = Cursor(self.record, len(self.record))
+        while not self.record.closed:
+            await cursor.wait()
 
     # The run
 
@@ -188,6 +195,9 @@ class Pump(RequestObserver, Generic[OutputT]):
             # `agent.run_stream` shows no messages before its first text; what the model was asked is known already.
             messages = self._given if self._asked is None else self._asked
         history = list(messages)
+        if len(history) <= len(self._given) and self._prompt is not None:
+            # Stopped while it was set up: nobody was asked yet, but the prompt is not lost.
+            return [*history, self._prompt]
         reply = None if self._watch is None else self._watch.reply
         if reply is not None and _replies(history) == self._replies_before:
             # A run that is stopped between the end of a response and its entry in the history loses it.

@@ -23,7 +23,7 @@ from ..errors import StreamUsageError
 from ..reduce.content import text_in, thinking_in
 from ..reduce.events import RunEvent
 from .driver import Driver, Run
-from .mount import history_of, mount, tap
+from .mount import asked_of, mount, tap
 from .pump import Finish, Pump
 from .views import TextView, or_retraction
 from .watch import ModelWatch, OnTruncation
@@ -111,13 +111,14 @@ class RunStream(Generic[OutputT]):
         if deadlines is not None and not isinstance(deadlines, Deadlines):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
             raise TypeError(f'deadlines={deadlines!r}: use Deadlines(first=..., idle=..., total=...)')
         watch = ModelWatch(on_truncation=on_truncation)
-        given = history_of(_checked(run))
+        given, prompt = asked_of(_checked(run))
         run, mounted = mount(run, watch)
         self._pump: Pump[OutputT] = Pump(
             Driver(run),
             deadlines=deadlines or Deadlines(),
             watch=watch if mounted else None,
             given=given,
+            prompt=prompt,
             on_truncation=on_truncation,
         )
         watch.observer = self._pump
@@ -205,13 +206,13 @@ class RunStream(Generic[OutputT]):
             Exception: What the run failed with.
         """
         pump = self._started()
+        if pump.record.error is not None:
+            self._error_seen = True
+            raise pump.record.error.with_traceback(pump.record.traceback)
         if pump.finish is None:
             raise StreamUsageError(
                 'The output is not there yet: read a view to its end, or use `await stream.get_output()`.'
             )
-        if pump.record.error is not None:
-            self._error_seen = True
-            raise pump.record.error.with_traceback(pump.record.traceback)
         if pump.finish == 'stopped':
             raise StreamUsageError('The run was stopped before it had an output; text_so_far holds what came.')
         return cast('OutputT', pump.driver.output)
