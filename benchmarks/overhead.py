@@ -112,6 +112,8 @@ async def memory_per_piece(pieces: int) -> float:
             held = tracemalloc.get_traced_memory()[0]
         offset = len([event async for event in stream.events()])
         del stream
+        # The loop lets go of a task that has ended one turn later.
+        await asyncio.sleep(0.01)
         gc.collect()
         return (held - tracemalloc.get_traced_memory()[0]) / offset
     finally:
