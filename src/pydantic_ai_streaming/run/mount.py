@@ -107,6 +107,6 @@ def _arguments(run: object) -> tuple[Any, tuple[Any, ...], dict[str, Any]] | Non
         return None
 
     def again(*args: Any, **kwargs: Any) -> Any:
-        return type(run)(generator_function, args, kwargs)  # pyright: ignore[reportCallIssue]
+        return type(run)(generator_function, args, kwargs)  # pyright: ignore[reportCallIssue] - contextlib's private class takes these three
 
     return again, cast('tuple[Any, ...]', positional), cast('dict[str, Any]', keywords)
