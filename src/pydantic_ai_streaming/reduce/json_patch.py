@@ -1,0 +1,83 @@
+"""Changes of a partial output for the wire: `json_patch`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic_core import to_jsonable_python
+
+from .filling import ADDED, ENDED, GAP, OPENED, REPLACED, TEXT, Frame, path_of
+from .invalid import Path
+from .partial_output import Moment, PartialOutput, first
+
+__all__ = ['json_patch']
+
+
+def json_patch(partial: PartialOutput[Any], *, text: Literal['replace', 'str_ins'] = 'replace') -> list[dict[str, Any]]:
+    """What has changed since the snapshot before, as a JSON Patch (RFC 6902).
+
+    Applied in order to nothing, the patches of all snapshots make the document as it has come, with values as they were
+    validated: fields that have not come are not in it, secrets are masked. If an output validator or function has made
+    something else of it, the last patch is all of that.
+
+    Args:
+        partial: The snapshot.
+        text: How text grows. RFC 6902 can only replace it as a whole; `'str_ins'`, an extension that JSON CRDT
+            libraries know, sends the new piece alone: `{"op": "str_ins", "path": ..., "pos": 5, "str": "..."}`.
+
+    Example:
+        >>> from pydantic_ai_streaming import json_patch, partial_outputs
+        >>> for partial in partial_outputs(['{"title": "Du', 'ne", "year": 1965}'], dict[str, str | int]):
+        ...     print(json_patch(partial))
+        [{'op': 'add', 'path': '', 'value': {}}, {'op': 'add', 'path': '/title', 'value': 'Du'}]
+        [{'op': 'replace', 'path': '/title', 'value': 'Dune'}, {'op': 'add', 'path': '/year', 'value': 1965}]
+        []
+    """
+    if partial.replaces:
+        return [{'op': 'add', 'path': '', 'value': _jsonable(partial.value)}]
+    moment = partial.moment
+    return [] if moment is None else list(_operations(moment, text))
+
+
+def _operations(moment: Moment, text: str) -> Iterator[dict[str, Any]]:
+    entries = [tuple(moment.log[index : index + 4]) for index in range(moment.start, moment.end, 4)]
+    grown = {(frame, name) for kind, frame, name, _ in entries if kind == TEXT}
+    begun = {(frame, name) for kind, frame, name, value in entries if kind == TEXT and value[1] == 0}
+    ended = {(frame, name) for kind, frame, name, _ in entries if kind in (ENDED, ADDED, REPLACED)}
+    told: set[tuple[Frame, Any]] = set()
+    for kind, frame, name, value in entries:
+        path = path_of(frame, name)
+        if path[: len(moment.prefix)] != moment.prefix:
+            continue
+        pointer = _pointer(path[len(moment.prefix) :])
+        place = frame, name
+        if kind == OPENED:
+            opened, count = value
+            yield {'op': 'add', 'path': pointer, 'value': _jsonable(first(opened.parts, count))}
+        elif kind == REPLACED:
+            # Text of these same changes was left out for it, where text is sent as a whole.
+            new = place in begun and place not in told
+            yield {'op': 'add' if new else 'replace', 'path': pointer, 'value': _jsonable(value)}
+        elif kind in (ADDED, GAP):
+            yield {'op': 'replace' if place in told else 'add', 'path': pointer, 'value': _jsonable(value)}
+        elif kind == TEXT and text == 'str_ins':
+            piece, before = value
+            told.add(place)
+            if before:
+                yield {'op': 'str_ins', 'path': pointer, 'pos': before, 'str': piece}
+            else:
+                yield {'op': 'add', 'path': pointer, 'value': piece}
+        elif kind == (TEXT if place not in ended else ENDED) and place in grown and place not in told:
+            told.add(place)
+            whole = _jsonable(value) if kind == ENDED else moment.text
+            yield {'op': 'add' if place in begun else 'replace', 'path': pointer, 'value': whole}
+
+
+def _pointer(path: Path) -> str:
+    """A JSON Pointer (RFC 6901)."""
+    return ''.join('/' + str(step).replace('~', '~0').replace('/', '~1') for step in path)
+
+
+def _jsonable(value: Any) -> Any:
+    return to_jsonable_python(value, by_alias=True, inf_nan_mode='strings', fallback=str)
