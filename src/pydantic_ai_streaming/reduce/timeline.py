@@ -1,0 +1,160 @@
+"""What a run did when: `Timeline`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, TypeAlias
+
+from pydantic_ai.messages import (
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    ToolCallEvent,
+    ToolCallPartDelta,
+    ToolResultEvent,
+)
+
+from .events import AttemptRejectedEvent
+from .gantt import html_of, text_of
+from .tool_call import ToolCall
+from .tool_watch import ToolWatch
+
+__all__ = ['Activity', 'Span', 'Timeline', 'timeline_of']
+
+Activity: TypeAlias = Literal['waiting', 'thinking', 'model', 'tool']
+"""Whom a moment belongs to: the model, while it writes or thinks; tools, while any runs; nobody, while the model is
+waited for, or an approval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time.
+
+    Attributes:
+        activity: Whom it belongs to.
+        start, end: Seconds since the run began.
+    """
+
+    activity: Activity
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What a run did when, as far as it has come.
+
+    Attributes:
+        spans: Stretches of time without gaps, from the beginning to the end.
+        calls: The tool calls, in the order in which the model made them, with their own times.
+        duration: Seconds from the beginning to the end.
+    """
+
+    spans: Sequence[Span]
+    calls: Sequence[ToolCall]
+    duration: float
+
+    def share(self, activity: Activity) -> float:
+        """Seconds that belong to an activity."""
+        return sum(span.end - span.start for span in self.spans if span.activity == activity)
+
+    def text(self, width: int = 80) -> str:
+        """A picture in characters: a row for the model and one for each tool call.
+
+        Args:
+            width: Columns, 40 at least.
+        """
+        return text_of(self.rows(), self.duration, width)
+
+    def html(self) -> str:
+        """The same picture as a piece of HTML that needs nothing else."""
+        return html_of(self.rows(), self.duration)
+
+    _repr_html_ = html
+
+    def rows(self) -> list[tuple[str, str, list[tuple[str, float, float]]]]:
+        """The rows of the picture: a name, a remark, and the bars, each with its kind, start and end."""
+        bars = [(span.activity, span.start, span.end) for span in self.spans if span.activity != 'tool']
+        rows: list[tuple[str, str, list[tuple[str, float, float]]]] = [
+            ('model', f'{self.share("model"):.2f} s', list(bars))
+        ]
+        for call in self.calls:
+            start = call.times['calling']
+            begin = call.times.get('running')
+            stop = call.times[call.state] if call.ended else self.duration
+            asked = call.times.get('waiting')
+            acted = stop if begin is None else begin
+            shown = [('calling', start, acted if asked is None else asked)]
+            if asked is not None:
+                shown.append(('waiting', asked, acted))
+            if begin is not None:
+                shown.append(('running' if call.state in ('returned', 'running') else call.state, begin, stop))
+            took = '' if call.duration is None else f' {call.duration:.2f} s'
+            rows.append((call.name, f'{call.state}{took}', shown))
+        return rows
+
+
+def timeline_of(events: Iterable[tuple[float, object]], *, end: float, over: bool) -> Timeline:
+    """Make the timeline of a run.
+
+    Args:
+        events: The events, each with the second since the run began at which it came, in order.
+        end: Where the timeline ends, in seconds.
+        over: Whether the run is over: calls that are still open are `unfinished` then.
+    """
+    watch = ToolWatch()
+    marks: list[tuple[float, Activity]] = [(0.0, 'waiting')]
+    running: list[tuple[float, float]] = []
+    since: dict[int, float] = {}  # when the calls that run have begun to
+    for at, event in events:
+        for call in watch.add(event, at):
+            if call.state == 'running':
+                since.setdefault(call.number, at)
+            elif call.number in since:
+                running.append((since.pop(call.number), at))
+        if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart | ThinkingPart):
+            # The provider writes again, so that its tools have ended, even those whose return it does not send.
+            native = [number for number in since if watch.calls[number].kind == 'native']
+            running += [(since.pop(number), at) for number in native]
+        activity = _activity(event)
+        if activity is not None and activity != marks[-1][1]:
+            marks.append((at, activity))
+    if over:
+        watch.finish(end)
+    running += [(start, end) for start in since.values()]
+    return Timeline(tuple(_spans(marks, running, end)), tuple(watch.calls), end)
+
+
+def _activity(event: object) -> Activity | None:
+    if isinstance(event, PartStartEvent):
+        return 'thinking' if isinstance(event.part, ThinkingPart) else 'model'
+    if isinstance(event, PartDeltaEvent):
+        if isinstance(event.delta, ThinkingPartDelta):
+            return 'thinking'
+        return 'model' if isinstance(event.delta, TextPartDelta | ToolCallPartDelta) else None
+    # A tool is called when the response is over, and when it has returned, the model is waited for.
+    return 'waiting' if isinstance(event, ToolCallEvent | ToolResultEvent | AttemptRejectedEvent) else None
+
+
+def _spans(
+    marks: Sequence[tuple[float, Activity]], running: Sequence[tuple[float, float]], end: float
+) -> Iterable[Span]:
+    instants = sorted({0.0, end, *(at for at, _ in marks), *(at for pair in running for at in pair)})
+    spans: list[Span] = []
+    mark = 0
+    for start, stop in pairwise(instants):
+        while mark + 1 < len(marks) and marks[mark + 1][0] <= start:
+            mark += 1
+        activity: Activity = marks[mark][1]
+        if any(begin <= start and stop <= over for begin, over in running):
+            activity = 'tool'
+        if spans and spans[-1].activity == activity:
+            spans[-1] = Span(activity, spans[-1].start, stop)
+        else:
+            spans.append(Span(activity, start, stop))
+    return spans
