@@ -25,6 +25,7 @@ LAYERS: dict[str, set[str]] = {
     'aio': {'core', 'errors'},
     'run': {'aio', 'reduce', 'core', 'errors'},
     'display': {'run', 'aio', 'reduce', 'core', 'errors'},
+    'stores': {'errors'},
     'testing': {'run', 'aio', 'reduce', 'core', 'errors'},
     'demo': {'display', 'testing', 'run', 'aio', 'reduce', 'core', 'errors'},
     'cli': {'demo'},
@@ -38,6 +39,7 @@ OUTSIDE: dict[str, set[str]] = {
     'reduce': {'pydantic', 'pydantic_core', 'pydantic_ai', 'typing_extensions'},
     'aio': {'typing_extensions'},
     'run': {'pydantic_ai'},
+    'stores': {'psycopg', 'psycopg_pool', 'pydantic', 'pydantic_core', 'pydantic_ai', 'redis'},
 }
 CLOCKS = {'asyncio', 'time', 'threading', 'datetime', 'random', 'anyio', 'contextvars'}
 MAX_MODULE_LINES = 400
@@ -179,6 +181,7 @@ def test_importing_the_package_starts_nothing_and_loads_nothing_optional() -> No
     code = (
         f'import sys, threading, {PACKAGE}\n'
         'heavy = {"rich", "openai", "anthropic", "groq", "google.genai", "mlflow", "starlette", "pytest"}\n'
+        'heavy |= {"psycopg", "redis", "sqlite3"}\n'
         'print(sorted(heavy & set(sys.modules)), threading.active_count())'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)

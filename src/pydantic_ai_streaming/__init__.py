@@ -11,7 +11,19 @@ if TYPE_CHECKING:
     from .core.deadlines import Deadlines, Phase
     from .core.pacing import Smoothing
     from .core.stats import StreamStats
-    from .errors import StreamingError, StreamTimeout, StreamTruncated, StreamUsageError
+    from .errors import (
+        EntryMissing,
+        InvalidOutput,
+        ScopeConflict,
+        StoreError,
+        StoreFailure,
+        StoreUnavailable,
+        StreamingError,
+        StreamTimeout,
+        StreamTruncated,
+        StreamUsageError,
+    )
+    from .reduce.arguments import arguments_of
     from .reduce.events import (
         AttemptRejectedEvent,
         ConnectionHeldOpenEvent,
@@ -19,31 +31,60 @@ if TYPE_CHECKING:
         RunEvent,
         WholeResponseEvent,
     )
+    from .reduce.invalid import InvalidPart
+    from .reduce.json_patch import json_patch
+    from .reduce.partial_output import Change, FieldState, PartialOutput
+    from .reduce.show import Show
+    from .reduce.timeline import Span, Timeline
+    from .reduce.tool_call import ToolCall, ToolCallKind, ToolCallState
+    from .run.partials import OnInvalid, partial_outputs
     from .run.pump import Finish
     from .run.stream import RunStream
     from .run.sync import SyncRunStream, run_stream_sync
+    from .run.tool_views import observe_tools
     from .run.views import Retraction
 
 __all__ = [
     'AttemptRejectedEvent',
+    'Change',
     'ConnectionHeldOpenEvent',
     'Cursor',
     'Deadlines',
+    'EntryMissing',
+    'FieldState',
     'Finish',
+    'InvalidOutput',
+    'InvalidPart',
+    'OnInvalid',
+    'PartialOutput',
     'Phase',
     'ResponseTruncatedEvent',
     'Retraction',
     'RunEvent',
     'RunStream',
+    'ScopeConflict',
+    'Show',
     'Smoothing',
+    'Span',
+    'StoreError',
+    'StoreFailure',
+    'StoreUnavailable',
     'StreamStats',
     'StreamTimeout',
     'StreamTruncated',
     'StreamUsageError',
     'StreamingError',
     'SyncRunStream',
+    'Timeline',
+    'ToolCall',
+    'ToolCallKind',
+    'ToolCallState',
     'WholeResponseEvent',
+    'arguments_of',
     'guard',
+    'json_patch',
+    'observe_tools',
+    'partial_outputs',
     'run_stream_sync',
     'smooth',
 ]
@@ -51,24 +92,45 @@ __all__ = [
 # Loaded when first asked for: pytest loads this package for its plugin, and pydantic-ai alone takes a second.
 _WHERE = {
     'AttemptRejectedEvent': 'reduce.events',
+    'Change': 'reduce.partial_output',
     'ConnectionHeldOpenEvent': 'reduce.events',
     'Cursor': 'aio.cursor',
     'Deadlines': 'core.deadlines',
+    'EntryMissing': 'errors',
+    'FieldState': 'reduce.partial_output',
     'Finish': 'run.pump',
+    'InvalidOutput': 'errors',
+    'InvalidPart': 'reduce.invalid',
+    'OnInvalid': 'run.partials',
+    'PartialOutput': 'reduce.partial_output',
     'Phase': 'core.deadlines',
     'ResponseTruncatedEvent': 'reduce.events',
     'Retraction': 'run.views',
     'RunEvent': 'reduce.events',
     'RunStream': 'run.stream',
+    'ScopeConflict': 'errors',
+    'Show': 'reduce.show',
     'Smoothing': 'core.pacing',
+    'Span': 'reduce.timeline',
+    'StoreError': 'errors',
+    'StoreFailure': 'errors',
+    'StoreUnavailable': 'errors',
     'StreamStats': 'core.stats',
     'StreamTimeout': 'errors',
     'StreamTruncated': 'errors',
     'StreamUsageError': 'errors',
     'StreamingError': 'errors',
     'SyncRunStream': 'run.sync',
+    'Timeline': 'reduce.timeline',
+    'ToolCall': 'reduce.tool_call',
+    'ToolCallKind': 'reduce.tool_call',
+    'ToolCallState': 'reduce.tool_call',
     'WholeResponseEvent': 'reduce.events',
+    'arguments_of': 'reduce.arguments',
     'guard': 'aio.guard',
+    'json_patch': 'reduce.json_patch',
+    'observe_tools': 'run.tool_views',
+    'partial_outputs': 'run.partials',
     'run_stream_sync': 'run.sync',
     'smooth': 'aio.smooth',
 }

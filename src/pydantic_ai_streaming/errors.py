@@ -3,18 +3,25 @@
     StreamingError                   everything below
     ├── StreamTimeout                a deadline has passed           (also a TimeoutError)
     ├── StreamTruncated              the provider stopped too early  (also a pydantic-ai ModelAPIError)
-    └── StreamUsageError             the program asks for what cannot be (also a pydantic-ai UserError)
+    ├── InvalidOutput                the output is invalid           (also a pydantic-ai UnexpectedModelBehavior)
+    ├── StreamUsageError             the program asks for what cannot be (also a pydantic-ai UserError)
+    └── StoreError                   a conversation store cannot do what it was asked for
+        ├── StoreUnavailable         it cannot be reached, for now   (also a ConnectionError)
+        ├── EntryMissing             it does not have an entry       (also a LookupError)
+        └── ScopeConflict            the conversation is another's   (also a pydantic-ai ConversationConflict)
 
 What goes wrong inside a run keeps the type that pydantic-ai gives it (`ModelConnectionError`, `ModelRateLimitError`,
-`UnexpectedModelBehavior`, ...) or that the user's own tool raised: the stream keeps what came before it.
+`UnexpectedModelBehavior`, ...) or that the user's own tool raised: the stream keeps what came before it. A conversation
+that somebody else has saved in between stays pydantic-ai's `ConversationConflict`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic_ai.exceptions import ModelAPIError, UserError
+from pydantic_ai.conversation_store import ConversationConflict
+from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior, UserError
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
@@ -22,7 +29,22 @@ if TYPE_CHECKING:
 
     from .core.deadlines import Phase
 
-__all__ = ['StreamTimeout', 'StreamTruncated', 'StreamUsageError', 'StreamingError']
+__all__ = [
+    'EntryMissing',
+    'InvalidOutput',
+    'ScopeConflict',
+    'StoreError',
+    'StoreFailure',
+    'StoreUnavailable',
+    'StreamTimeout',
+    'StreamTruncated',
+    'StreamUsageError',
+    'StreamingError',
+]
+
+StoreFailure = Literal['unavailable', 'full', 'read_only', 'refused', 'damaged', 'newer', 'unstorable', 'failed']
+"""Why a store failed: not reachable or locked, out of space, not writable, not permitted, damaged, written by a newer
+version, given a value that has no JSON form, or anything else."""
 
 
 class StreamingError(Exception):
@@ -101,8 +123,81 @@ class StreamTruncated(StreamingError, ModelAPIError):
         )
 
 
+class InvalidOutput(StreamingError, UnexpectedModelBehavior):
+    """A structured output turned out to be invalid before it was complete, and the stream was stopped for it.
+
+    Attributes:
+        path: Where in the output: keys and indices.
+        error: What is wrong: pydantic's `ValidationError`, or the error of a validator or of the JSON.
+        value: The output so far, with what was valid of it; `None` if nothing was.
+        received: Characters of the document that had come.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: tuple[str | int, ...] = (),
+        error: Exception | None = None,
+        value: Any = None,
+        received: int = 0,
+    ) -> None:
+        self.path, self.error, self.value, self.received = path, error, value, received
+        UnexpectedModelBehavior.__init__(self, message)
+
+
 class StreamUsageError(StreamingError, UserError):
     """The program asks a stream for something that it cannot give, or not yet. The message says what to do."""
 
     def __init__(self, message: str) -> None:
         UserError.__init__(self, message)
+
+
+class StoreError(StreamingError):
+    """A conversation store cannot do what it was asked for. What it holds is as it was.
+
+    Attributes:
+        reason: Why, for a program that acts on it.
+        messages: After a failed `save`, the messages that it was to save.
+    """
+
+    def __init__(self, message: str, *, reason: StoreFailure = 'failed') -> None:
+        self.reason: StoreFailure = reason
+        super().__init__(message[:1].upper() + message[1:])
+
+
+class StoreUnavailable(StoreError, ConnectionError):
+    """A conversation store cannot be reached, or is locked by somebody else. The next operation tries anew."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason='unavailable')
+
+
+class EntryMissing(StoreError, LookupError):
+    """A conversation store does not have an entry: it was deleted, or what the store holds is damaged.
+
+    Attributes:
+        entry_id: The entry.
+    """
+
+    def __init__(self, message: str, *, entry_id: str) -> None:
+        self.entry_id = entry_id
+        super().__init__(message, reason='damaged')
+
+
+class ScopeConflict(StoreError, ConversationConflict):
+    """A conversation was to be saved with another scope than the one it is stored with.
+
+    Attributes:
+        conversation_id: The conversation.
+        scope: The scope that it is not stored with.
+    """
+
+    def __init__(self, conversation_id: str, *, scope: str) -> None:
+        ConversationConflict.__init__(self, conversation_id)
+        self.reason: StoreFailure = 'refused'
+        self.scope = scope
+        self.args = (
+            f'Conversation {conversation_id!r} is not stored with the scope {scope!r}. Save it with the scope it was '
+            'first saved with, or give it a conversation_id of its own.',
+        )

@@ -294,6 +294,10 @@ def test_feeding_after_the_end_is_an_error_and_closing_again_is_not() -> None:
         (lambda: Smoothing(drain=math.inf), ValueError, 'drain=inf: use a finite'),
         (lambda: Smoothing(max_hold=-0.1), ValueError, r'max_hold=-0\.1: use a finite'),
         (lambda: Smoothing(fps=0), ValueError, 'fps=0 would never show anything'),
+        (lambda: Smoothing(fps=1e-310), ValueError, 'fps=1e-310: use updates per second'),
+        (lambda: Smoothing(fps=10**400), ValueError, 'fps=10+: use a finite number'),
+        (lambda: Smoothing(fps=1e6), ValueError, 'fps=1000000.0: use updates per second, such as 60'),
+        (lambda: Smoothing(max_lag=10**400), ValueError, 'max_lag=10+: use a finite number'),
         (lambda: Smoothing(fps='60'), TypeError, "fps='60' is not a number"),  # pyright: ignore[reportArgumentType]  # the mistake that is tested
         (lambda: Smoothing(drain=True), TypeError, 'drain=True is not a number'),
         (lambda: Smoothing(by='letter'), ValueError, "by='letter' is no unit of text: use one of 'grapheme', 'word'"),  # pyright: ignore[reportArgumentType]  # the mistake that is tested

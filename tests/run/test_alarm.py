@@ -10,6 +10,7 @@ from pydantic_ai import Agent
 from pydantic_ai.messages import NativeToolCallPart, NativeToolReturnPart
 
 from pydantic_ai_streaming import Deadlines, RunStream, StreamTimeout
+from pydantic_ai_streaming.run.grace import LOOK_EVERY
 from pydantic_ai_streaming.testing import (
     Hang,
     Part,
@@ -87,14 +88,14 @@ def test_a_cancellation_that_meets_the_end_of_the_grace_is_not_swallowed(turns: 
                 await asyncio.sleep(100)
 
         task = asyncio.create_task(read())
-        await asyncio.sleep(1)
+        await asyncio.sleep(LOOK_EVERY + 1)
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait({task})
         assert task.cancelled()
         assert stream.finish in ('stopped', 'complete')
-        assert now() == 1
+        assert now() == LOOK_EVERY + 1
 
     virtual_time.run(main())
 

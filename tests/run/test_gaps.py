@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from pydantic_ai import Agent, ModelRetry, ToolOutput
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.messages import AgentStreamEvent, PartDeltaEvent, PartStartEvent, ThinkingPart, ThinkingPartDelta
+from pydantic_ai.models import StreamedResponse
 from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.tools import RunContext
 
 from pydantic_ai_streaming import (
@@ -68,6 +71,66 @@ async def test_what_a_capability_keeps_back_is_progress_all_the_same(driver: str
     agent = Agent(scripted, capabilities=[WithoutThinking()])
     async with RunStream(getattr(agent, driver)('Go'), deadlines=Deadlines(first=1, idle=1)) as stream:
         assert await stream.get_output() == 'So.'
+
+
+class TakesItsTime(AbstractCapability[Any]):
+    """Looks at each event for a while, as one that asks a service whether the text may be shown."""
+
+    async def wrap_run_event_stream(
+        self, ctx: RunContext[Any], *, stream: AsyncIterable[AgentStreamEvent]
+    ) -> AsyncIterable[AgentStreamEvent]:
+        await asyncio.sleep(10)
+        async for event in stream:
+            await asyncio.sleep(10)
+            yield event
+
+
+class CannotStream(WrapperModel):
+    """Has no `request_stream` to speak of."""
+
+    @asynccontextmanager
+    async def request_stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[StreamedResponse]:
+        raise NotImplementedError('no streams here')
+        yield  # pyright: ignore[reportUnreachable] - it makes this a generator
+
+
+TEXT = ['One ', 'two ', 'three.']
+MODELS: dict[str, Callable[[], Any]] = {
+    'as it comes': lambda: ScriptedModel(TEXT, gap=0.5),
+    'after a fallback': lambda: falling_back(*TEXT).model,
+    'whole': lambda: CannotStream(ScriptedModel(TEXT)),
+}
+
+
+@pytest.mark.parametrize('model', MODELS)
+@pytest.mark.parametrize('driver', ['run_stream_events', 'run_stream'])
+async def test_a_capability_that_takes_its_time_is_no_silence_of_the_provider(model: str, driver: str) -> None:
+    deadlines = Deadlines(first=1, idle=1, min_rate=1, rate_window=5, finish_grace=1)
+    run = getattr(Agent(MODELS[model](), capabilities=[TakesItsTime()]), driver)('Go')
+    async with RunStream(run, deadlines=deadlines) as stream:
+        assert await stream.get_output() == 'One two three.'
+    assert now() >= 40
+
+
+@pytest.mark.parametrize(('stall_at', 'phase'), [(0, 'first'), (2, 'idle')])
+async def test_a_stall_behind_a_capability_that_takes_its_time_is_seen(stall_at: int, phase: str) -> None:
+    scripted = ScriptedModel([*TEXT[:stall_at], Stall()], gap=0.5)
+    run = Agent(scripted, capabilities=[TakesItsTime()]).run_stream_events('Go')
+    with pytest.raises(StreamTimeout) as raised:
+        async with RunStream(run, deadlines=Deadlines(first=1, idle=1)) as stream:
+            await stream.get_output()
+    assert raised.value.phase == phase
+    # It took 10 s before the first event and after each, of which pydantic-ai adds one. None of it counted.
+    events = stall_at + (stall_at > 0)
+    assert now() == pytest.approx(10 * (1 + events) + 0.5 * stall_at + 1)
+
+
+async def test_total_counts_what_a_capability_takes() -> None:
+    run = Agent(ScriptedModel(['One ', 'two.']), capabilities=[TakesItsTime()]).run_stream_events('Go')
+    with pytest.raises(StreamTimeout) as raised:
+        async with RunStream(run, deadlines=Deadlines(idle=1, total=15)) as stream:
+            await stream.get_output()
+    assert (raised.value.phase, now()) == ('total', 15)
 
 
 async def test_total_goes_on_after_a_response_that_was_ended_in_its_grace() -> None:

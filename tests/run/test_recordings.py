@@ -127,8 +127,6 @@ async def test_the_text_shown_is_the_text_streamed_wherever_the_bytes_are_cut(
         # The server counts events for its faults, anew for each slice: without a fault that only takes time.
         monkeypatch.setattr(replaying(), 'split_sse', lambda body: [body])  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
     session = replay.session(name, pacing=replaying().Pacing.none(cut=cut))
-    # A paced view takes as long as the text is to read, and the cut of the bytes decides nothing about it.
-    smoothings = SMOOTHINGS if cut == 'event' else SMOOTHINGS[:1] if cut == 'whole' else ()
     history: list[ModelMessage] = []
     turns: list[dict[str, Any]] = session.recording.meta['replay']['turns']
     async with provider_agent(session) as agent:
@@ -137,7 +135,7 @@ async def test_the_text_shown_is_the_text_streamed_wherever_the_bytes_are_cut(
             fails = pytest.raises(ModelRequestRejectedError) if expected['error'] else nullcontext()
             with fails:
                 async with RunStream(run, deadlines=DEADLINES) as stream:
-                    views = [stream.text(), *(stream.text(smoothing=smoothing) for smoothing in smoothings)]
+                    views = [stream.text(), *(stream.text(smoothing=smoothing) for smoothing in SMOOTHINGS)]
                     events, shown = await asyncio.gather(everything(stream), all_joined(views))
                     check_turn(stream, expected, shown, history)
                     check_no_alarm(events)

@@ -175,3 +175,16 @@ def test_a_tool_of_a_synchronous_stream_may_use_one_itself(depth: int) -> None:
 
     with run_stream_sync(at(depth).run_stream_events('Go')) as stream:
         assert stream.get_output() == f'Level {depth}.'
+
+
+def test_tool_calls_and_the_timeline_are_there_without_await() -> None:
+    agent: Agent[None, str] = Agent(ScriptedModel([ToolCall('clock')], ['Done.']))
+
+    @agent.tool_plain
+    def clock() -> str:
+        return 'noon'
+
+    with run_stream_sync(agent.run_stream_events('Go')) as stream:
+        calls = list(stream.tool_calls())
+    assert [(call.state, call.result) for call in calls][-1] == ('returned', 'noon')
+    assert [call.name for call in stream.timeline.calls] == ['clock']

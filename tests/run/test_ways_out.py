@@ -36,10 +36,6 @@ pytestmark = [
 CLOSES_WITHIN = 0.1
 """Seconds from the end of a run to the end of its connection, as the provider sees it."""
 
-HELD_BY_THE_CLIENT = {('google', 'error event')}
-"""Where the connection stays open until the client is closed or the garbage collector comes by, if the provider does
-not close it itself: google-genai raises in the middle of iterating its response and leaves it there, out of reach."""
-
 NEW_PROMPT = 'And what comes after that?'
 
 
@@ -285,7 +281,7 @@ async def test_on_every_way_out_the_text_stays_and_nothing_else(
             task = asyncio.create_task(play(scene, out.consumer))
             await asyncio.wait({task})
             assert asyncio.all_tasks() == tasks, 'left when the context is left'
-            if out.closes and (provider, way) not in HELD_BY_THE_CLIENT:
+            if out.closes:
                 await check_closed(session, out, lag, scene.left, started)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         check_error(scene.stream, stage, out, error)

@@ -96,7 +96,8 @@ class Watchdog:
     """Tells when a stream breaks one of its `Deadlines`. Knows no clock: every instant is an argument, in seconds.
 
     It starts with nobody being waited for. `waiting` says that the provider has been asked, `content` that content
-    came, `paused` that it is somebody else's turn (a tool runs, the run has ended).
+    came, `paused` that it is somebody else's turn (a tool runs, the run has ended). `left` says that what the provider
+    sends is not being read, whoever's turn it is.
 
     Example:
         >>> dog = Watchdog(Deadlines(first=10, idle=2), now=0)
@@ -115,7 +116,18 @@ class Watchdog:
         Due(at=61.0, phase='idle', limit=2)
     """
 
-    __slots__ = ('_away', '_began', '_deadlines', '_last', '_paused_at', '_rate', '_started', '_total')
+    __slots__ = (
+        '_away',
+        '_began',
+        '_deadlines',
+        '_last',
+        '_left',
+        '_paused',
+        '_rate',
+        '_started',
+        '_stopped',
+        '_total',
+    )
 
     def __init__(self, deadlines: Deadlines, now: float) -> None:
         self._deadlines = deadlines
@@ -123,7 +135,8 @@ class Watchdog:
         self._started = now
         # Instants are kept on a clock that stands still during pauses: `_away` is how far it lags behind.
         self._away = 0.0
-        self._paused_at: float | None = now
+        self._paused, self._left = True, False
+        self._stopped: float | None = now
         self._began = False
         self._last = now
         self._rate = None if deadlines.min_rate is None else _Rate(deadlines.min_rate, deadlines.rate_window)
@@ -135,23 +148,47 @@ class Watchdog:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the provider is the one being waited for."""
-        return self._paused_at is None
+        """Whether it is the provider's turn."""
+        return not self._paused
+
+    @property
+    def is_running(self) -> bool:
+        """Whether silence counts right now."""
+        return self._stopped is None
 
     def waiting(self, now: float) -> None:
         """The provider has been asked: its first content is awaited."""
-        self._paused_at, self._away, self._began, self._last = None, 0.0, False, now
+        self._paused = self._left = False
+        self._stopped, self._away, self._began, self._last = None, 0.0, False, now
 
     def paused(self, now: float) -> None:
         """It is not the provider's turn any more. Only `total` goes on."""
-        if self._paused_at is None:
-            self._paused_at = now
+        self._paused = True
+        self._stop(now)
 
     def resumed(self, now: float) -> None:
         """It is the provider's turn again, in the same response: its clocks go on where they stood."""
-        if self._paused_at is not None:
-            self._away += now - self._paused_at
-            self._paused_at = None
+        self._paused = False
+        self._go_on(now)
+
+    def left(self, now: float) -> None:
+        """What the provider sends is not being read for now. Only `total` goes on."""
+        self._left = True
+        self._stop(now)
+
+    def returned(self, now: float) -> None:
+        """What the provider sends is being read again: its clocks go on where they stood, if it is its turn."""
+        self._left = False
+        self._go_on(now)
+
+    def _stop(self, now: float) -> None:
+        if self._stopped is None:
+            self._stopped = now
+
+    def _go_on(self, now: float) -> None:
+        if self._stopped is not None and not (self._paused or self._left):
+            self._away += now - self._stopped
+            self._stopped = None
 
     def content(self, now: float, characters: int = 1) -> bool:
         """Content came. Returns whether `due` may now lie earlier than before: the first content starts `idle`."""
@@ -170,7 +207,7 @@ class Watchdog:
         """The earliest limit that breaks if nothing happens, or `None`."""
         limits = self._deadlines
         due = self._total
-        if self._paused_at is not None:
+        if self._stopped is not None:
             return due
         silence = limits.idle if self._began else limits.first
         if silence is not None:

@@ -16,6 +16,7 @@ It has no clock. Time is an argument, in seconds from any origin, and `Pacer.nex
 from __future__ import annotations
 
 import math
+import sys
 from collections import deque
 from dataclasses import dataclass
 
@@ -24,13 +25,16 @@ from .pacing_bursts import Bursts
 
 __all__ = ['Pacer', 'Smoothing']
 
+SLOWEST, FASTEST = 1 / 60, 10_000
+"""Updates per second outside of which `fps` is a mistake."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Smoothing:
     """How text is paced.
 
     Raises:
-        ValueError: A value is negative, not finite, or no unit; or `fps` is 0.
+        ValueError: A value is negative, not finite, or no unit; or `fps` is below 1/60 or above 10,000.
         TypeError: A number is expected and another type was given.
 
     Example:
@@ -69,10 +73,12 @@ class Smoothing:
         for name, value in numbers.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise TypeError(f'{name}={value!r} is not a number: use an int or a float')
-            if not 0 <= value < math.inf:
+            if not 0 <= value <= sys.float_info.max:
                 raise ValueError(f'{name}={value!r}: use a finite number that is not negative')
         if not self.fps:
             raise ValueError('fps=0 would never show anything: use a positive number of updates per second')
+        if not SLOWEST <= self.fps <= FASTEST:
+            raise ValueError(f'fps={self.fps!r}: use updates per second, such as 60, from one a minute to {FASTEST}')
 
 
 class Pacer:

@@ -26,6 +26,9 @@ class Alarm:
 
     A deadline that passes while the program blocks the loop (`time.sleep` in a consumer) is nobody's stall: what came
     meanwhile waits in the socket. So the loop first gets a chance to read it.
+
+    Attributes:
+        complete: Whether silence counted when the alarm was set. If it did not, and does now, `set` it again.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, watchdog: Watchdog, ring: Callable[[Due], None]) -> None:
@@ -33,10 +36,12 @@ class Alarm:
         self._watchdog = watchdog
         self._ring = ring
         self._handle: asyncio.Handle | None = None
+        self.complete = False
 
     def set(self) -> None:
         """Look at the deadlines again: one may have come nearer or gone."""
         self.cancel()
+        self.complete = self._watchdog.is_running
         due = self._watchdog.due
         if due is not None:
             self._handle = self._loop.call_at(due.at, self._look, due.at)

@@ -10,21 +10,36 @@ from .alarm import CATCH_UP, LATE
 
 __all__ = ['Grace']
 
+LOOK_EVERY = 0.025
+"""Seconds between two looks at a response that has just sent something."""
+
 
 class Grace:
-    """Looks, once each `seconds`, whether a response has been silent for so long; if so, calls `end`.
+    """Calls `end` when a response has been `finished` and silent for `seconds`.
 
-    The finish reason of a model is no event, so there is nothing to wait for: it has to be looked at.
+    The finish reason of a model is no event, so there is nothing to wait for: it has to be looked at. It usually comes
+    right after the last content, so the looks are close there, and rarer the longer a response is silent: an eighth of
+    the silence apart, and an eighth of `seconds` at most. So much later than due, at most, a response is ended; never
+    earlier.
 
     Attributes:
         last_event: When something came last, on the loop's clock. To be kept by whoever sees the events.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float | None, end: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        seconds: float | None,
+        *,
+        finished: Callable[[], bool],
+        end: Callable[[], bool],
+    ) -> None:
         self.last_event = loop.time()
         self._loop = loop
         self._seconds = seconds
+        self._finished = finished
         self._end = end
+        self._finished_at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -35,8 +50,9 @@ class Grace:
     def start(self) -> None:
         """A response begins."""
         self.last_event = self._loop.time()
+        self._finished_at = None
         if self._seconds is not None and self._timer is None:
-            self._timer = self._loop.call_later(self._seconds, self._look, self._seconds)
+            self._look_at(self.last_event + LOOK_EVERY, self._seconds)
 
     def cancel(self) -> None:
         """The response is over."""
@@ -44,17 +60,28 @@ class Grace:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self, seconds: float, *, caught_up: bool = False) -> None:
-        silent = self.silent
-        late = self._timer is not None and self._loop.time() - self._timer.when() > LATE
-        if silent >= seconds and late and not caught_up:
-            # The program has kept the loop busy: what came meanwhile is read first.
-            self._timer = self._loop.call_later(CATCH_UP, partial(self._look, seconds, caught_up=True))
+    def _look_at(self, at: float, seconds: float, *, caught_up: bool = False) -> None:
+        self._timer = self._loop.call_at(at, partial(self._look, at, seconds, caught_up=caught_up))
+
+    def _look(self, at: float, seconds: float, *, caught_up: bool) -> None:
+        late = self._loop.time() - at
+        # A loop fires a timer up to the resolution of its clock too early.
+        now = max(at, self._loop.time())
+        if not self._finished():
+            self._finished_at = None
+            longest = max(seconds / 8, LOOK_EVERY)
+            self._look_at(now + min(max(self.silent / 8, LOOK_EVERY), longest), seconds)
             return
-        if silent >= seconds:
-            if self._end():
-                self._timer = None
-                return
-            silent = 0.0
-        # At least a tenth of it: a remainder below the resolution of the clock would fire at once, again and again.
-        self._timer = self._loop.call_later(max(seconds - silent, seconds / 10), self._look, seconds)
+        if self._finished_at is None:
+            self._finished_at = now
+        due = max(self._finished_at, self.last_event) + seconds
+        if now < due:
+            self._look_at(due, seconds)
+        elif late > LATE and not caught_up:
+            # The program has kept the loop busy: what came meanwhile is read first.
+            self._look_at(now + CATCH_UP, seconds, caught_up=True)
+        elif self._end():
+            self._timer = None
+        else:
+            # Nobody waits for the response right now.
+            self._look_at(now + LOOK_EVERY, seconds)

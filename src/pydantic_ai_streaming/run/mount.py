@@ -24,7 +24,7 @@ from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelRequest, UserPromptPart
 from pydantic_ai.tools import RunContext
 
-__all__ = ['asked_of', 'mount', 'tap']
+__all__ = ['asked_of', 'asks_again', 'mount', 'output_type_of', 'tap']
 
 RunT = TypeVar('RunT', bound=AbstractAsyncContextManager[Any])
 
@@ -77,17 +77,28 @@ def asked_of(run: AbstractAsyncContextManager[Any]) -> tuple[list[ModelMessage],
     return list(cast('Sequence[ModelMessage] | None', history) or ()), request
 
 
+def output_type_of(run: AbstractAsyncContextManager[Any]) -> Any:
+    """The output type of a run, as its agent or the call says; `None` where it cannot be found."""
+    given = _given(run)
+    return given.get('output_type') or getattr(given.get('self'), 'output_type', None)
+
+
+def asks_again(run: AbstractAsyncContextManager[Any]) -> bool:
+    """Whether the run itself asks the model again for a rejected output: `run_stream_events` does, `run_stream` not."""
+    return hasattr(run, '_run_agent')
+
+
 def _given(run: AbstractAsyncContextManager[Any]) -> dict[str, Any]:
     cells = _cells(run)
     if cells:
-        names = ('conversation', 'message_history', 'user_prompt')
+        names = ('conversation', 'message_history', 'user_prompt', 'output_type', 'self')
         return {name: cells[name].cell_contents for name in names if name in cells}
     arguments = _arguments(run)
     if arguments is None:
         return {}
     _, positional, keywords = arguments
     # The agent comes first, the prompt is the only argument that may follow without its name.
-    return {'user_prompt': positional[1], **keywords} if len(positional) > 1 else keywords
+    return {**dict(zip(('self', 'user_prompt'), positional, strict=False)), **keywords}
 
 
 def _cells(run: object) -> dict[str, CellType]:

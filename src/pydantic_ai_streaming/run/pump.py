@@ -23,7 +23,7 @@ from ..aio.cursor import Cursor
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..core.record import Record
 from ..core.stats import StreamStats
-from ..errors import StreamTimeout, StreamTruncated
+from ..errors import InvalidOutput, StreamTimeout, StreamTruncated
 from ..reduce.digest import Digest
 from ..reduce.events import (
     ConnectionHeldOpenEvent,
@@ -37,14 +37,16 @@ from ..reduce.turns import Turns
 from .alarm import Alarm
 from .driver import Driver
 from .grace import Grace
+from .judge import OutputJudge
 from .watch import ModelWatch, OnTruncation, RequestObserver
 
 __all__ = ['Finish', 'Pump']
 
 OutputT = TypeVar('OutputT')
 
-Finish: TypeAlias = Literal['complete', 'truncated', 'stopped', 'timed_out', 'failed']
-"""Why a run ended: it is complete; its reply was cut off; somebody stopped it; a deadline passed; it failed."""
+Finish: TypeAlias = Literal['complete', 'truncated', 'stopped', 'timed_out', 'invalid', 'failed']
+"""Why a run ended: it is complete; its reply was cut off; somebody stopped it; a deadline passed; its output turned out
+to be invalid, and it was stopped for that; it failed."""
 
 SURFACE_AFTER = 0.025
 """Seconds that a run gets to unwind before views learn of a deadline all the same."""
@@ -86,6 +88,8 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._feedback_seen = rejection_in(given)
         self._refused: tuple[str, str] | None = None
         self._replies_before = 0
+        self.judge: OutputJudge | None = None
+        self._invalid: InvalidOutput | None = None
 
     def start(self) -> None:
         """Start the run. Call it inside the event loop that the run is to live in."""
@@ -97,7 +101,8 @@ class Pump(RequestObserver, Generic[OutputT]):
             # With a watch, the first request says when the provider's turn begins: setting up is not its silence.
             self._turns.watchdog.waiting(now)
         self._alarm = Alarm(self._loop, self._turns.watchdog, self._late)
-        self._grace = Grace(self._loop, self._deadlines.finish_grace, self._end_finished_response)
+        grace = self._deadlines.finish_grace
+        self._grace = Grace(self._loop, grace, finished=self._model_has_finished, end=self._end_finished_response)
         self._alarm.set()
         self._task = self._loop.create_task(self._run(), name='pydantic-ai-streaming run')
         # A task that is cancelled before it has begun never runs: its end is all that tells.
@@ -107,6 +112,16 @@ class Pump(RequestObserver, Generic[OutputT]):
     def started(self) -> bool:
         """Whether `start` was called."""
         return hasattr(self, '_task')
+
+    @property
+    def began(self) -> float:
+        """When the run began, in seconds on the loop's clock."""
+        return self._turns.watchdog.started
+
+    @property
+    def now(self) -> float:
+        """The time on the loop's clock, in seconds."""
+        return self._loop.time()
 
     def messages(self) -> list[ModelMessage]:
         """The history: as it is while the run goes on, ready for the next run when it has ended."""
@@ -184,7 +199,7 @@ class Pump(RequestObserver, Generic[OutputT]):
                 self.cancellation = error
             self._messages = resumable(self._history())
             self.finish, ended = self._reason(error)
-        if isinstance(ended, StreamTruncated | StreamTimeout):
+        if isinstance(ended, StreamTruncated | StreamTimeout | InvalidOutput):
             # Told already or not, it carries what there is now that the run has let go of everything.
             ended.text, ended.messages, ended.usage = self.digest.text, self.messages(), self.driver.usage()
         self.record.close(ended, now=now)
@@ -207,6 +222,8 @@ class Pump(RequestObserver, Generic[OutputT]):
     def _reason(self, error: BaseException) -> tuple[Finish, BaseException | None]:
         if self._expired is not None:
             return 'timed_out', self.record.error or self._timeout(self._expired)
+        if self._invalid is not None:
+            return 'invalid', self._invalid
         if isinstance(error, asyncio.CancelledError):
             if self._task.cancelling():
                 return 'stopped', None
@@ -238,9 +255,26 @@ class Pump(RequestObserver, Generic[OutputT]):
         # Views may have learnt of a deadline already while the run still unwinds.
         if not self.record.closed:
             self.record.append(event, now)
+        if self.judge is not None:
+            self._hear(self.judge.add(event))
         if type(event) is OutputToolResultEvent and event.part.outcome == 'retried':
             # Another call of the response may still be accepted; that none was shows when the model is asked again.
             self._refused = self._refused or (str(event.part.content), event.part.tool_name)
+
+    def judge_by(self, judge: OutputJudge) -> None:
+        """Let `judge` see every event, those that have come too, and do what it says."""
+        self.judge = judge
+        self._hear(judge.catch_up(self.record.items))
+
+    def _hear(self, verdict: InvalidOutput | str | None) -> None:
+        if verdict is None or self.finish is not None:
+            return
+        if isinstance(verdict, str):
+            if self._watch is not None:
+                self._watch.reject(verdict)
+        else:
+            self._invalid = self._invalid or verdict
+            self._task.cancel()
 
     def _provider_sent(self, event: object, now: float) -> None:
         self._grace.last_event = now
@@ -269,6 +303,18 @@ class Pump(RequestObserver, Generic[OutputT]):
         if self._expired is None:
             self._alarm.set()
         self._grace.cancel()
+
+    def response_awaited(self) -> None:
+        """The run waits for what the provider sends next."""
+        if self._limited:
+            self._turns.watchdog.returned(self._loop.time())
+            if not self._alarm.complete:
+                self._alarm.set()
+
+    def response_left(self) -> None:
+        """Whoever is between the provider and the run takes their time, which is not the provider's silence."""
+        if self._limited:
+            self._turns.watchdog.left(self._loop.time())
 
     def response_event(self, event: ModelResponseStreamEvent) -> None:
         """The provider has sent something. Capabilities of the agent may still keep it back, or keep it."""
@@ -322,6 +368,9 @@ class Pump(RequestObserver, Generic[OutputT]):
         """The run does not unwind (a tool blocks a thread, say): views learn of the deadline now."""
         if self._expired is not None and not self.record.closed:
             self.record.close(self._timeout(self._expired), now=self._loop.time())
+
+    def _model_has_finished(self) -> bool:
+        return self._watch is not None and self._watch.finished
 
     def _end_finished_response(self) -> bool:
         if self._watch is None or not self._watch.finished:

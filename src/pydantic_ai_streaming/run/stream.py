@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
 
 from pydantic_ai.agent import AgentRunEvents
 from pydantic_ai.messages import ModelMessage
@@ -22,18 +22,32 @@ from ..core.stats import StreamStats
 from ..errors import StreamUsageError
 from ..reduce.content import text_in, thinking_in
 from ..reduce.events import RunEvent
+from ..reduce.filling import Results
+from ..reduce.invalid import dotted
+from ..reduce.output_reader import OutputReader
+from ..reduce.outputs import Outputs
+from ..reduce.partial_output import PartialOutput, as_path
+from ..reduce.timeline import Timeline, timeline_of
+from ..reduce.tool_call import ToolCall
 from .driver import Driver, Run
-from .mount import asked_of, mount, tap
+from .judge import OutputJudge
+from .misuse import AsyncOnly, checked, take
+from .mount import asked_of, asks_again, mount, output_type_of, tap
+from .output_views import ItemView, PartialOutputView, outputs_of
+from .partials import OnInvalid
 from .pump import Finish, Pump
+from .tool_types import ToolTypes
+from .tool_views import ToolCallView
 from .views import TextView, or_retraction
 from .watch import ModelWatch, OnTruncation
 
 __all__ = ['RunStream']
 
 OutputT = TypeVar('OutputT')
+ItemT = TypeVar('ItemT')
 
 
-class RunStream(Generic[OutputT]):
+class RunStream(AsyncOnly, Generic[OutputT]):
     """A run that one can watch: recorded once, seen through any number of views, at their own speeds.
 
     Wrap the call that you make anyway. `agent.run_stream_events(...)` is the one to prefer. `agent.run_stream(...)`
@@ -57,6 +71,7 @@ class RunStream(Generic[OutputT]):
 
     Raises:
         TypeError: `run` is something else, for example the agent's method without its call.
+        StreamUsageError: Another stream was made of `run` already.
 
     Example:
         ```python
@@ -111,8 +126,11 @@ class RunStream(Generic[OutputT]):
         if deadlines is not None and not isinstance(deadlines, Deadlines):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
             raise TypeError(f'deadlines={deadlines!r}: use Deadlines(first=..., idle=..., total=...)')
         watch = ModelWatch(on_truncation=on_truncation)
-        given, prompt = asked_of(_checked(run))
+        given, prompt = asked_of(checked(run))
+        output_type = output_type_of(run)
+        take(run)
         run, mounted = mount(run, watch)
+        self._asks_again = mounted and asks_again(run)
         self._pump: Pump[OutputT] = Pump(
             Driver(run),
             deadlines=deadlines or Deadlines(),
@@ -123,6 +141,11 @@ class RunStream(Generic[OutputT]):
         )
         watch.observer = self._pump
         tap(run, self._pump.add)
+        self._watch = watch
+        self._output_type = output_type
+        self._outputs: Outputs | None = None
+        self._results: list[Results] = []
+        self._tool_types = ToolTypes(lambda: watch.tools)
         self._error_seen = False
 
     async def __aenter__(self) -> Self:
@@ -178,6 +201,117 @@ class RunStream(Generic[OutputT]):
             Exception: As `text`.
         """
         return Cursor(self._started().record, offset, on_error=self._saw_error)
+
+    def partial_outputs(self, *, on_invalid: OnInvalid = 'report') -> AsyncIterator[PartialOutput[OutputT]]:
+        """View the structured output as it fills in: a snapshot for each change, and the validated output at the end.
+
+        Text that grows shows as it grows; everything else shows when it is complete, and is valid then or reported in
+        `PartialOutput.errors`. Validators of the type run once for each value, however many views there are; output
+        validators and output functions see the final value only, as always. `Show` in the type says what shows when.
+
+        Args:
+            on_invalid: What the run is to do at the first part that is invalid. `'report'` leaves it to the reader.
+                `'stop'` ends the run at once, and views raise `InvalidOutput`. `'retry'` ends the response at once and
+                has the model asked again, with what is wrong; that counts against the run's output retries, and the
+                next attempt follows in the same view.
+
+        Raises:
+            InvalidOutput: The output is invalid, with `on_invalid='stop'`.
+            StreamUsageError: The run's output is plain text; or the model cannot be asked again, as with
+                `agent.run_stream`; or another view has another `on_invalid` than `'report'`.
+            Exception: As `text`.
+        """
+        pump = self._started()
+        if on_invalid not in ('report', 'stop', 'retry'):
+            raise ValueError(f"on_invalid={on_invalid!r}: use 'report', 'stop' or 'retry'")
+        if self._outputs is None:
+            self._outputs = outputs_of(self._output_type)
+        if on_invalid == 'retry' and not self._asks_again:
+            raise StreamUsageError(
+                "on_invalid='retry' needs RunStream(agent.run_stream_events(...)): agent.run_stream(...) asks a model "
+                "once only. Use 'report' or 'stop' here."
+            )
+        if on_invalid != 'report':
+            self._judge_by(on_invalid)
+        return PartialOutputView(self.events(), self._new_reader(), pump)
+
+    @overload
+    def items(self: RunStream[list[ItemT]], *, on_invalid: OnInvalid = 'report') -> AsyncIterator[ItemT]: ...
+
+    @overload
+    def items(
+        self, path: str | int | Sequence[str | int], item_type: type[ItemT], *, on_invalid: OnInvalid = 'report'
+    ) -> AsyncIterator[ItemT]: ...
+
+    @overload
+    def items(
+        self, path: str | int | Sequence[str | int] = (), *, on_invalid: OnInvalid = 'report'
+    ) -> AsyncIterator[Any]: ...
+
+    def items(
+        self,
+        path: str | int | Sequence[str | int] = (),
+        item_type: Any = None,
+        *,
+        on_invalid: OnInvalid = 'report',
+    ) -> AsyncIterator[Any]:
+        """View the elements of a list in the structured output, each as a validated value when it is complete.
+
+        An element that is invalid is left out. After a rejected attempt, those of the next one follow which differ.
+
+        Args:
+            path: Where the list is: `'orders'`, `('customer', 'orders')`; empty if the output is the list.
+            item_type: The type of the elements, for type checkers.
+            on_invalid: As for `partial_outputs`.
+
+        Raises:
+            StreamUsageError: No output of the run has a list there.
+            Exception: As `partial_outputs`.
+        """
+        snapshots = cast('PartialOutputView[Any]', self.partial_outputs(on_invalid=on_invalid))
+        steps = as_path(path)
+        if self._outputs is not None and not self._outputs.may_hold_list(steps):
+            raise StreamUsageError(
+                f'The output of this run has no list at {dotted(steps)!r}: a path is the keys and indices that lead '
+                "there, such as items('orders') or items(('customer', 'orders'))."
+            )
+        return ItemView(snapshots, steps)
+
+    def tool_calls(self) -> AsyncIterator[ToolCall]:
+        """View the tool calls of the run, from its beginning: a `ToolCall` whenever something becomes of one.
+
+        Its arguments are text and, where the type of the tool is known, a typed partial. Calls that the run did not get
+        to end are told as `unfinished` at its end.
+
+        Raises:
+            Exception: As `text`.
+        """
+        return ToolCallView(self.events(), self._started().began, self._tool_types.get)
+
+    @property
+    def timeline(self) -> Timeline:
+        """What the run did when, as far as it has come. `print(stream.timeline.text())` draws it."""
+        pump = self._started()
+        record, began = pump.record, pump.began
+        end = pump.now if record.closed_at is None else record.closed_at
+        events = ((at - began, event) for at, event in zip(record.times, record.items, strict=True))
+        return timeline_of(events, end=end - began, over=record.closed)
+
+    def _new_reader(self) -> OutputReader:
+        assert self._outputs is not None
+        return OutputReader(self._outputs, context=lambda: self._watch.context, results=self._results)
+
+    def _judge_by(self, on_invalid: Literal['stop', 'retry']) -> None:
+        pump, outputs, watch = self._pump, self._outputs, self._watch
+        assert outputs is not None
+        if pump.judge is None:
+            in_text = ('native', 'prompted')
+            certain = outputs.mode != 'auto'
+            judge = OutputJudge(self._new_reader(), on_invalid, lambda: certain or watch.output_mode in in_text)
+            pump.judge_by(judge)
+        elif pump.judge.on_invalid != on_invalid:
+            other = pump.judge.on_invalid
+            raise StreamUsageError(f"Another view has on_invalid={other!r}: use the same here, or 'report'.")
 
     def _view(self, read: Any, smoothing: Smoothing | None) -> AsyncIterator[str]:
         if smoothing is not None and not isinstance(smoothing, Smoothing):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
@@ -255,22 +389,11 @@ class RunStream(Generic[OutputT]):
 
     def _started(self) -> Pump[OutputT]:
         if not self._pump.started:
-            raise StreamUsageError('The run has not started: use `async with RunStream(...) as stream:` first.')
+            raise StreamUsageError(
+                'The run has not started: enter the stream first, with `async with RunStream(...) as stream:`, '
+                'or without `await` with `with run_stream_sync(...) as stream:`.'
+            )
         return self._pump
 
     def _saw_error(self) -> None:
         self._error_seen = True
-
-
-def _checked(run: object) -> Any:
-    if isinstance(run, AgentRunEvents | StreamedRunResult):
-        raise TypeError(
-            'RunStream enters the run itself: pass agent.run_stream_events(...) as it is, not what `async with` gave.'
-        )
-    if callable(run) and not hasattr(run, '__aenter__'):
-        raise TypeError('RunStream needs the call, not the method: RunStream(agent.run_stream_events(prompt)).')
-    if not isinstance(run, AbstractAsyncContextManager):
-        raise TypeError(
-            f'RunStream needs agent.run_stream_events(...) or agent.run_stream(...), not a {type(run).__name__}.'
-        )
-    return cast('Any', run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
@@ -20,6 +20,11 @@ from ..core.pacing import Smoothing
 from ..core.stats import StreamStats
 from ..errors import StreamUsageError
 from ..reduce.events import RunEvent
+from ..reduce.partial_output import PartialOutput
+from ..reduce.timeline import Timeline
+from ..reduce.tool_call import ToolCall
+from .misuse import SyncOnly
+from .partials import OnInvalid
 from .pump import Finish
 from .stream import RunStream
 from .watch import OnTruncation
@@ -29,6 +34,7 @@ __all__ = ['SyncRunStream', 'run_stream_sync']
 
 T = TypeVar('T')
 OutputT = TypeVar('OutputT')
+ItemT = TypeVar('ItemT')
 
 
 @overload
@@ -65,6 +71,7 @@ def run_stream_sync(
 
     Raises:
         TypeError: As for `RunStream`.
+        StreamUsageError: As for `RunStream`.
 
     Example:
         ```python
@@ -81,7 +88,7 @@ def run_stream_sync(
     return SyncRunStream(RunStream(run, deadlines=deadlines, on_truncation=on_truncation))
 
 
-class SyncRunStream(Generic[OutputT]):
+class SyncRunStream(SyncOnly, Generic[OutputT]):
     """A `RunStream` whose views are plain iterators. Made by `run_stream_sync`; use it as a context manager.
 
     The run lives in the event loop of a thread that all synchronous streams of the process share. Ctrl-C while a view
@@ -121,6 +128,42 @@ class SyncRunStream(Generic[OutputT]):
     def events(self, *, offset: int = 0) -> Iterator[RunEvent]:
         """View everything in order, as `RunStream.events`."""
         return self._iterate(self.stream.events(offset=offset))
+
+    def partial_outputs(self, *, on_invalid: OnInvalid = 'report') -> Iterator[PartialOutput[OutputT]]:
+        """View the structured output as it fills in, as `RunStream.partial_outputs`."""
+        return self._iterate(self._ask(lambda: self.stream.partial_outputs(on_invalid=on_invalid)))
+
+    @overload
+    def items(self: SyncRunStream[list[ItemT]], *, on_invalid: OnInvalid = 'report') -> Iterator[ItemT]: ...
+
+    @overload
+    def items(
+        self, path: str | int | Sequence[str | int], item_type: type[ItemT], *, on_invalid: OnInvalid = 'report'
+    ) -> Iterator[ItemT]: ...
+
+    @overload
+    def items(
+        self, path: str | int | Sequence[str | int] = (), *, on_invalid: OnInvalid = 'report'
+    ) -> Iterator[Any]: ...
+
+    def items(
+        self,
+        path: str | int | Sequence[str | int] = (),
+        item_type: Any = None,
+        *,
+        on_invalid: OnInvalid = 'report',
+    ) -> Iterator[Any]:
+        """View the elements of a list in the structured output, as `RunStream.items`."""
+        return self._iterate(self._ask(lambda: self.stream.items(path, item_type, on_invalid=on_invalid)))
+
+    def tool_calls(self) -> Iterator[ToolCall]:
+        """View the tool calls, as `RunStream.tool_calls`."""
+        return self._iterate(self._ask(self.stream.tool_calls))
+
+    @property
+    def timeline(self) -> Timeline:
+        """As `RunStream.timeline`."""
+        return self._ask(lambda: self.stream.timeline)
 
     @property
     def text_so_far(self) -> str:

@@ -7,13 +7,20 @@ the connection stays open, nor that a stream ended without one. A capability see
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import warnings
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from pydantic_ai.capabilities import AbstractCapability, WrapModelRequestHandler, WrapRunHandler
-from pydantic_ai.exceptions import UnexpectedModelBehavior, UserError
+from pydantic_ai.capabilities import (
+    AbstractCapability,
+    RawOutput,
+    WrapModelRequestHandler,
+    WrapOutputValidateHandler,
+    WrapRunHandler,
+)
+from pydantic_ai.exceptions import ModelRetry, UnexpectedModelBehavior, UserError
 from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelResponse, ModelResponseStreamEvent
 from pydantic_ai.models import (
     CompletedStreamedResponse,
@@ -23,9 +30,11 @@ from pydantic_ai.models import (
     StreamedResponse,
 )
 from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.output import OutputContext, OutputMode
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
+from pydantic_ai.toolsets import ToolsetTool
 
 from ..aio.closing import drain
 from ..errors import StreamTruncated
@@ -42,6 +51,9 @@ TURNS_TO_WAIT = 20
 GOOGLE = 'pydantic_ai.models.google'
 """Module of the model class whose client does not close what is left."""
 
+GOOGLE_CLIENT = 'google.genai'
+"""The client below it, whose errors keep their response open."""
+
 MAX_BUFFERED = 1000
 """Events that may have been received but not read when a response is left."""
 
@@ -54,6 +66,12 @@ class RequestObserver:
 
     def request_closed(self) -> None:
         """The response is over and its connection closed, however that came."""
+
+    def response_awaited(self) -> None:
+        """The run waits for what the provider sends next."""
+
+    def response_left(self) -> None:
+        """The run does something else, as long as the next is not awaited: a capability of the agent takes its time."""
 
     def response_event(self, event: ModelResponseStreamEvent) -> None:
         """The provider has sent something, whatever becomes of it on its way."""
@@ -75,6 +93,15 @@ class ModelWatch(AbstractCapability[Any]):
     reply: ModelResponse | None = field(default=None, init=False, repr=False)
     """What came of the last response that is over."""
 
+    context: Any = field(default=None, init=False, repr=False)
+    """What validators of the run find in `info.context`."""
+
+    tools: Mapping[str, ToolsetTool[Any]] = field(default_factory=dict[str, ToolsetTool[Any]], init=False, repr=False)
+    """The tools that the model was offered last."""
+
+    _output_mode: Callable[[], OutputMode] = field(default=lambda: 'auto', init=False, repr=False)
+
+    _rejection: str | None = field(default=None, init=False, repr=False)
     _response: StreamedResponse | None = field(default=None, init=False, repr=False)
     _events: AsyncIterator[ModelResponseStreamEvent] | None = field(default=None, init=False, repr=False)
     _puller: asyncio.Task[Any] | None = field(default=None, init=False, repr=False)
@@ -92,7 +119,49 @@ class ModelWatch(AbstractCapability[Any]):
     ) -> ModelResponse:
         """Know the task that holds the connection of a request."""
         self._tasks.add(_current_task())
+        self.context = ctx.validation_context
+        self.tools = {} if ctx.tool_manager is None else ctx.tool_manager.tools or {}
         return await handler(request_context)
+
+    async def wrap_output_validate(
+        self,
+        ctx: RunContext[Any],
+        *,
+        output_context: OutputContext,
+        output: RawOutput,
+        handler: WrapOutputValidateHandler,
+    ) -> Any:
+        """Have the model asked again for an output that was rejected while it streamed."""
+        if self._rejection is not None and not ctx.partial_output:
+            rejection, self._rejection = self._rejection, None
+            raise ModelRetry(rejection)
+        return await handler(output)
+
+    def reject(self, reason: str) -> None:
+        """End the response that is being streamed, and have the model told why.
+
+        To be called while one of its events is handled. pydantic-ai counts it against the run's output retries.
+        """
+        self._rejection = reason
+
+    def asking(self, model: Model, settings: ModelSettings | None, parameters: ModelRequestParameters) -> None:
+        """Another request begins."""
+        self.reply = self._rejection = None
+
+        def resolved() -> OutputMode:
+            if parameters.output_mode != 'auto':
+                return parameters.output_mode
+            # What the model makes of it when it is asked; a second time, so its warnings were given already.
+            with warnings.catch_warnings(action='ignore'), suppress(Exception):
+                return model.prepare_request(settings, parameters)[1].output_mode
+            return 'auto'
+
+        self._output_mode = resolved
+
+    @property
+    def output_mode(self) -> OutputMode:
+        """How the output of the last request was asked for; `'auto'` where that cannot be told."""
+        return self._output_mode()
 
     async def end_leftovers(self) -> None:
         """End the tasks that pydantic-ai 2.68 leaves behind when a run is cancelled at certain instants.
@@ -183,6 +252,7 @@ class ModelWatch(AbstractCapability[Any]):
         while True:
             # Asked anew each time: every pull may come from another task.
             self._puller = task = asyncio.current_task()
+            self.observer.response_awaited()
             try:
                 event = await anext(events)
             except StopAsyncIteration:
@@ -194,9 +264,17 @@ class ModelWatch(AbstractCapability[Any]):
                 break
             self._puller = None
             self.observer.response_event(event)
+            self.observer.response_left()
             yield event
-        self._puller = self._events = None
+            if self._rejection is not None:
+                break
+        self._puller = None
+        if self._rejection is not None:
+            # Left in its middle: `let_go` closes what the client does not.
+            return
+        self._events = None
         self._ending = False
+        self.observer.response_left()
         if is_truncated(response.get()):
             self._truncated(response.model_name)
 
@@ -220,7 +298,7 @@ class _WatchedModel(WrapperModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         watch = self._watch
-        watch.reply = None
+        watch.asking(self.wrapped, model_settings, model_request_parameters)
         watch.observer.request_opened(messages)
         try:
             async with AsyncExitStack() as stack:
@@ -232,6 +310,7 @@ class _WatchedModel(WrapperModel):
                         raise
                     watch.observer.response_whole(self.model_name, str(error))
                     whole = await self.wrapped.request(messages, model_settings, model_request_parameters)
+                    watch.observer.response_left()
                     yield CompletedStreamedResponse(
                         whole, model_request_parameters=model_request_parameters, replay_events=True
                     )
@@ -241,8 +320,12 @@ class _WatchedModel(WrapperModel):
                         raise StreamTruncated(model_name=self.model_name) from error
                     raise
                 watch.attach(response)
+                watch.observer.response_left()
                 stack.push_async_callback(watch.let_go)
                 yield response
+        except Exception as error:
+            await _close_abandoned(error)
+            raise
         finally:
             watch.detach()
 
@@ -251,6 +334,25 @@ def _current_task() -> asyncio.Task[Any]:
     task = asyncio.current_task()
     assert task is not None, 'pydantic-ai runs agents in tasks'
     return task
+
+
+async def _close_abandoned(error: BaseException | None) -> None:
+    """Close the response in which a provider told of an error, where its client only drops it.
+
+    google-genai (2.34) raises for an error event while it iterates the response, and the error keeps the response: the
+    connection would stay open for as long as somebody keeps the error, and then until the garbage collector comes by.
+    Its `APIError.response` is its own wrapper, with the response of httpx or aiohttp in `response_stream`.
+    """
+    while error is not None:
+        if type(error).__module__.startswith(GOOGLE_CLIENT):
+            response: Any = getattr(getattr(error, 'response', None), 'response_stream', None)
+            # Whatever goes wrong here, the error of the provider is the one to tell.
+            with suppress(Exception):
+                if hasattr(response, 'aclose'):
+                    await response.aclose()
+                elif hasattr(response, 'close'):
+                    response.close()
+        error = error.__cause__
 
 
 async def _next(events: AsyncIterator[ModelResponseStreamEvent]) -> ModelResponseStreamEvent:

@@ -1,0 +1,85 @@
+"""Says what to do to a program that uses a stream as something that it is not, in place of what Python would say."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+from weakref import WeakSet
+
+from pydantic_ai.agent import AgentRunEvents
+from pydantic_ai.result import StreamedRunResult
+
+from ..errors import StreamUsageError
+
+__all__ = ['AsyncOnly', 'SyncOnly', 'checked', 'take']
+
+_taken: WeakSet[AbstractAsyncContextManager[Any]] = WeakSet()
+"""The runs that a stream was made of."""
+
+
+def take(run: AbstractAsyncContextManager[Any]) -> None:
+    """Take a run for a stream. A run that runs once can be taken once.
+
+    Raises:
+        StreamUsageError: A stream was made of it already.
+    """
+    # What `agent.run_stream_events` and what a function with `@asynccontextmanager` return. A context manager of
+    # somebody's own class may well be one that can be entered again and again.
+    if not (hasattr(run, '_run_agent') or hasattr(run, 'gen')):
+        return
+    if run in _taken:
+        raise StreamUsageError(
+            'Another stream was made of this run already, and a run runs once: call agent.run_stream_events(...) '
+            'again for another run, or open more views (text(), events()) of the stream that there is.'
+        )
+    _taken.add(run)
+
+
+def checked(run: object) -> Any:
+    """The run, if it is one that a stream can be made of. Raises `TypeError` otherwise."""
+    if isinstance(run, AgentRunEvents | StreamedRunResult):
+        raise TypeError(
+            'RunStream enters the run itself: pass agent.run_stream_events(...) as it is, not what `async with` gave.'
+        )
+    if callable(run) and not hasattr(run, '__aenter__'):
+        raise TypeError('RunStream needs the call, not the method: RunStream(agent.run_stream_events(prompt)).')
+    if not isinstance(run, AbstractAsyncContextManager):
+        raise TypeError(
+            f'RunStream needs agent.run_stream_events(...) or agent.run_stream(...), not a {type(run).__name__}.'
+        )
+    return cast('Any', run)
+
+
+def _advise(advice: str) -> Any:
+    def misused(*_: object) -> NoReturn:
+        raise StreamUsageError(advice)
+
+    return misused
+
+
+class AsyncOnly:
+    """What a stream with `await` says to those who use it as something else. Type checkers see none of it."""
+
+    if not TYPE_CHECKING:
+        __enter__ = __exit__ = _advise(
+            'A RunStream is entered with `async with RunStream(...) as stream:`. '
+            'Where there is no `await`, use `with run_stream_sync(...) as stream:`.'
+        )
+        __iter__ = __aiter__ = _advise(
+            'A stream is read through its views: `async for piece in stream.text():`, or stream.thinking(), or '
+            'stream.events() for everything.'
+        )
+
+
+class SyncOnly:
+    """What a stream without `await` says to those who use it as something else. Type checkers see none of it."""
+
+    if not TYPE_CHECKING:
+        __aenter__ = __aexit__ = _advise(
+            'run_stream_sync is entered with `with run_stream_sync(...) as stream:`. '
+            'Where there is `await`, use `async with RunStream(...) as stream:`.'
+        )
+        __iter__ = __aiter__ = _advise(
+            'A stream is read through its views: `for piece in stream.text():`, or stream.thinking(), or '
+            'stream.events() for everything.'
+        )

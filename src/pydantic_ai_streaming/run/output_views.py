@@ -1,0 +1,110 @@
+"""Views of the structured output of a run: snapshots of it, and the elements of a list in it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any, Generic, TypeVar
+
+from ..aio.cursor import Cursor
+from ..errors import StreamUsageError
+from ..reduce.events import RunEvent
+from ..reduce.invalid import Path
+from ..reduce.output_reader import OutputReader
+from ..reduce.outputs import Outputs
+from ..reduce.partial_output import PartialOutput, differ, elements
+from .pump import Pump
+
+__all__ = ['ItemView', 'PartialOutputView', 'outputs_of']
+
+OutputT = TypeVar('OutputT')
+ItemT = TypeVar('ItemT')
+
+
+def outputs_of(output_type: Any) -> Outputs:
+    """What a run may answer with.
+
+    Raises:
+        StreamUsageError: That is not known, or it is plain text.
+    """
+    if output_type is None:
+        raise StreamUsageError(
+            'What this run answers with cannot be seen from here: pass agent.run_stream_events(...) itself, or use '
+            'partial_outputs(stream.events(), output_type).'
+        )
+    outputs = Outputs.of(output_type)
+    if not outputs.structured:
+        raise StreamUsageError(
+            'The output of this run is plain text, which has no parts to fill in: use stream.text(), or give the run '
+            'an output_type.'
+        )
+    return outputs
+
+
+class PartialOutputView(AsyncIterator[PartialOutput[OutputT]], Generic[OutputT]):
+    """Yields a snapshot for each change, and the output at the end. Holds no task and no scope, so drop it anywhere."""
+
+    __slots__ = ('_cursor', '_last', '_pump', '_reader')
+
+    def __init__(self, cursor: Cursor[RunEvent], reader: OutputReader, pump: Pump[OutputT]) -> None:
+        self._cursor = cursor
+        self._reader = reader
+        self._pump = pump
+        self._last: PartialOutput[OutputT] | None = None
+
+    def __aiter__(self) -> PartialOutputView[OutputT]:
+        return self
+
+    async def __anext__(self) -> PartialOutput[OutputT]:
+        while True:
+            try:
+                event = await self._cursor.__anext__()
+            except StopAsyncIteration:
+                return self._end()
+            partial = self._reader.add(event)
+            if partial is not None:
+                self._last = partial
+                return partial
+
+    def _end(self) -> PartialOutput[OutputT]:
+        if self._pump.finish not in ('complete', 'truncated') or (self._last is not None and self._last.is_final):
+            raise StopAsyncIteration
+        last = self._last or PartialOutput[Any](None)
+        self._last = last.final(self._pump.driver.output)
+        return self._last
+
+
+class ItemView(AsyncIterator[ItemT], Generic[ItemT]):
+    """Yields the elements of a list in the output, each when it is complete and valid."""
+
+    __slots__ = ('_document', '_here', '_path', '_ready', '_snapshots', '_yielded')
+
+    def __init__(self, snapshots: PartialOutputView[Any], path: Path) -> None:
+        self._snapshots = snapshots
+        self._path = path
+        self._ready: deque[ItemT] = deque()
+        self._yielded: dict[int, ItemT] = {}
+        self._document: object = None
+        self._here: set[int] = set()  # what was told of this document
+
+    def __aiter__(self) -> ItemView[ItemT]:
+        return self
+
+    async def __anext__(self) -> ItemT:
+        while not self._ready:
+            partial = await self._snapshots.__anext__()
+            moment = partial.moment
+            if moment is not None and moment.log is not self._document:
+                self._document, self._here = moment.log, set()
+            for index, item in elements(partial, self._path):
+                self._complete(index, item)
+        return self._ready.popleft()
+
+    def _complete(self, index: int, item: ItemT) -> None:
+        if index in self._here:
+            return
+        self._here.add(index)
+        # A new attempt may begin with what the one before had: that is not said again.
+        if index not in self._yielded or differ(self._yielded[index], item):
+            self._yielded[index] = item
+            self._ready.append(item)
