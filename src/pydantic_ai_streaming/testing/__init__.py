@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import virtual_time
+    from .conversation_store_comparison import compare_stores
+    from .conversation_store_suite import ConversationStoreSuite
     from .cutting import cuts, every_cut, reply
     from .recording import RecordingModel, record
     from .recording_file import RecordingError
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'CloseReason',
+    'ConversationStoreSuite',
     'DeadlockError',
     'EndEarly',
     'Event',
@@ -62,6 +65,7 @@ __all__ = [
     'ToolCall',
     'Usage',
     'VirtualTimeLoop',
+    'compare_stores',
     'cuts',
     'describe_tasks',
     'every_cut',
@@ -72,6 +76,7 @@ __all__ = [
 
 _MODULES = {
     'CloseReason': 'requests',
+    'ConversationStoreSuite': 'conversation_store_suite',
     'DeadlockError': 'virtual_time',
     'EndEarly': 'steps',
     'Event': 'steps',
@@ -96,6 +101,7 @@ _MODULES = {
     'ToolCall': 'steps',
     'Usage': 'steps',
     'VirtualTimeLoop': 'virtual_time',
+    'compare_stores': 'conversation_store_comparison',
     'cuts': 'cutting',
     'describe_tasks': 'tasks',
     'every_cut': 'cutting',

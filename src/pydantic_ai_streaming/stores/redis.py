@@ -1,0 +1,207 @@
+"""Conversations in Redis. Needs redis-py, of the extra `redis`.
+
+Everything is in five hashes and a few sorted sets with a common prefix, and every operation is one command or one Lua
+script, which Redis runs alone: so a save is all or nothing, and a delete sees no half of a save. The prefix is a hash
+tag, so a cluster keeps the keys together.
+
+Each save has a token that is stored with the record. If the connection is lost before the answer comes, the client
+sends the script once more, and the token tells whether it had arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+from weakref import WeakKeyDictionary
+
+from ..errors import StoreError, StoreUnavailable
+from .backend import BackedConversationStore
+from .encoding import EntryRow, RecordRow
+from .redis_scripts import DELETE, LINE, OPEN, RECORDS, VERSION, WRITE
+from .versions import refuse_newer
+
+if TYPE_CHECKING:
+    from redis import RedisError
+    from redis.asyncio import Redis
+
+__all__ = ['RedisConversationStore']
+
+T = TypeVar('T')
+
+
+class RedisConversationStore(BackedConversationStore):
+    """Conversations in Redis 6.2 or later, for any number of processes and machines.
+
+    A lost connection is replaced on the next operation. Deleting a conversation deletes the messages that no other
+    conversation uses. How much a crash of the server loses is up to its settings: for conversations, use
+    `appendonly yes`, and a `maxmemory-policy` of `noeviction`.
+
+    Args:
+        server: A URL, such as `redis://host:6379/0`, or a `redis.asyncio.Redis` that the program closes itself.
+        prefix: What every key begins with. In braces, so that a cluster keeps the keys on one node.
+        timeout: Seconds to wait for an answer; a client has its own settings.
+
+    Raises:
+        ImportError: redis-py is missing.
+        StoreUnavailable: The server cannot be reached, or the connection was lost.
+        StoreError: The server refuses, is out of memory or read-only, or has conversations of a newer version.
+
+    Example:
+        ```text
+        async with RedisConversationStore('redis://localhost') as store:
+            conversation = await store.load('chat-1') or Conversation(conversation_id='chat-1')
+            await store.save(await agent.run('Hi', conversation=conversation))
+        ```
+    """
+
+    def __init__(self, server: str | Redis, *, prefix: str = '{pydantic-ai}', timeout: float = 10) -> None:
+        _redis()
+        self._server = server
+        self._prefix = prefix
+        self._timeout = timeout
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _Client] = WeakKeyDictionary()
+
+    def __str__(self) -> str:
+        return f'the Redis store {_described(self._server)} (prefix {self._prefix!r})'
+
+    def __repr__(self) -> str:
+        return f'<RedisConversationStore: {self}>'
+
+    async def close(self) -> None:
+        """Close the connections of this event loop. A client that the store was given is left as it is."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None and client.redis is not self._server:
+            await client.redis.aclose()
+
+    async def _client(self) -> _Client:
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            self._clients[loop] = _Client(self._connected(), self._prefix)
+        client = self._clients[loop]
+        if not client.is_open:
+            refuse_newer(f'{self}', found=int(await self._answer(client.open(VERSION))), known=VERSION)
+            client.is_open = True
+        return client
+
+    def _connected(self) -> Redis:
+        if not isinstance(self._server, str):
+            return self._server
+        once_more = _redis('asyncio.retry').Retry(_redis('backoff').NoBackoff(), 1)
+        timeouts = {'socket_timeout': self._timeout, 'socket_connect_timeout': self._timeout}
+        return _redis('asyncio').from_url(self._server, retry=once_more, **timeouts)
+
+    async def _answer(self, asked: Awaitable[T]) -> T:
+        try:
+            return await asked
+        except (OSError, _redis().RedisError) as error:
+            raise self._translated(error) from error
+
+    async def _fetch_record(self, conversation_id: str) -> str | bytes | None:
+        client = await self._client()
+        return await self._answer(client.record(conversation_id))
+
+    async def _fetch_records(self, scope: str | None, limit: int | None) -> Sequence[str | bytes]:
+        client = await self._client()
+        last = -1 if limit is None else limit - 1
+        return [] if limit == 0 else await self._answer(client.records('' if scope is None else f'={scope}', last))
+
+    async def _fetch_line(self, head_id: str, limit: int | None) -> Sequence[EntryRow]:
+        client = await self._client()
+        found = await self._answer(client.line(head_id, -1 if limit is None else limit))
+        rows = zip(found[::3], found[1::3], found[2::3], strict=True)
+        return [EntryRow(_text(own), _text(parent) or None, message) for own, parent, message in rows][::-1]
+
+    async def _put(self, row: RecordRow, entries: Sequence[EntryRow], expected_revision: str | None) -> bool:
+        client = await self._client()
+        scope = '' if row.scope is None else f'={row.scope}'
+        values: list[str | bytes | int] = [
+            row.conversation_id,
+            expected_revision or '',
+            row.revision,
+            uuid4().hex,
+            scope,
+        ]
+        values += [row.updated_at, row.head_id or '', row.record, len(row.tips), *row.tips]
+        for entry in entries:
+            values += [entry.id, entry.parent_id or '', entry.message]
+        return bool(await self._answer(client.write(*values)))
+
+    async def _remove(self, conversation_id: str, expected_revision: str) -> bool:
+        client = await self._client()
+        return bool(await self._answer(client.delete(conversation_id, expected_revision)))
+
+    def _translated(self, error: OSError | RedisError) -> StoreError:
+        errors, said = _redis('exceptions'), str(error).strip().rstrip('.')
+        if isinstance(error, errors.OutOfMemoryError):
+            return StoreError(
+                f'{self} is full: {said}. Nothing of the save was kept. Give the server more memory (maxmemory).',
+                reason='full',
+            )
+        if isinstance(error, errors.ReadOnlyError):
+            return StoreError(f'{self} is read-only: {said}. Connect to the primary server.', reason='read_only')
+        if isinstance(error, errors.AuthenticationError | errors.AuthorizationError | errors.NoPermissionError):
+            return StoreError(f'{self} refuses: {said}. Check user, password and permissions.', reason='refused')
+        if isinstance(error, OSError | errors.ConnectionError | errors.TimeoutError):
+            return StoreUnavailable(f'{self} cannot be reached, or the connection was lost: {said}.')
+        return StoreError(f'{self} has failed: {said}.')
+
+
+class _Client:
+    """The operations, as commands of one client."""
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        self.redis = redis
+        self.is_open = False
+        self._prefix = prefix
+        scripts = (OPEN, RECORDS, LINE, WRITE, DELETE)
+        self._open, self._records, self._line, self._write, self._delete = map(redis.register_script, scripts)
+
+    async def open(self, version: int) -> int:
+        return await self._call(self._open, version)
+
+    async def record(self, conversation_id: str) -> str | bytes | None:
+        return await self.redis.hget(f'{self._prefix}:records', conversation_id)
+
+    async def records(self, scope: str, last: int) -> list[str | bytes]:
+        return await self._call(self._records, scope, last)
+
+    async def line(self, head_id: str, limit: int) -> list[str | bytes]:
+        return await self._call(self._line, head_id, limit)
+
+    async def write(self, *values: str | bytes | int) -> int:
+        return await self._call(self._write, *values)
+
+    async def delete(self, conversation_id: str, revision: str) -> int:
+        return await self._call(self._delete, conversation_id, revision)
+
+    async def _call(self, script: Any, *values: str | bytes | int) -> Any:
+        return await script(keys=[self._prefix], args=values)
+
+
+def _redis(module: str = '') -> Any:
+    """The driver, or one of its modules.
+
+    Raises:
+        ImportError: It is not installed; the message names the extra.
+    """
+    try:
+        return import_module(f'redis.{module}' if module else 'redis')
+    except ImportError as error:
+        raise ImportError(
+            "RedisConversationStore needs redis-py: pip install 'pydantic-ai-streaming[redis]'. " + str(error)
+        ) from error
+
+
+def _described(server: str | Redis) -> str:
+    if not isinstance(server, str):
+        return 'of a client'
+    url = urlsplit(server)
+    return f'{url.scheme}://{url.netloc.rpartition("@")[2]}{url.path}'
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

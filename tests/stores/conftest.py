@@ -1,0 +1,45 @@
+"""The servers, started once for all tests of a session, and empty stores."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.stores.places import KINDS, Place, Store
+from tests.stores.servers import PostgresServer, RedisServer, start_postgres, start_redis
+
+
+@pytest.fixture(scope='session')
+def postgres_server() -> Iterator[PostgresServer]:
+    with start_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def redis_server() -> Iterator[RedisServer]:
+    with start_redis() as server:
+        yield server
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty place for conversations, of each kind."""
+    if request.param == 'sqlite':
+        return Place('sqlite', str(tmp_path / 'chats.db'))
+    server = request.getfixturevalue(f'{request.param}_server')
+    return Place(request.param, server.url, f'test-{uuid4().hex}')
+
+
+@pytest.fixture
+async def store(place: Place) -> AsyncIterator[Store]:
+    async with place.open() as store:
+        yield store
+
+
+@pytest.fixture
+async def another_store(place: Place) -> AsyncIterator[Store]:
+    async with place.open() as store:
+        yield store
