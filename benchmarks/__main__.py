@@ -1,19 +1,32 @@
-"""`python -m benchmarks` prints every figure that the project states."""
+"""`python -m benchmarks` prints every figure that the project states; with names, those of these parts."""
 
 from __future__ import annotations
 
-from benchmarks import overhead, smoothing
+import sys
+from collections.abc import Callable
 
-__all__ = ['main']
+from benchmarks import overhead, partials, smoothing, stores
+
+__all__ = ['PARTS', 'main']
+
+PARTS: dict[str, tuple[str, Callable[[], None]]] = {
+    'smoothing': ('pacing on arrival traces, in virtual time', smoothing.main),
+    'overhead': ('RunStream over the bare events', overhead.main),
+    'stores': ('conversations of 1,000 messages', stores.main),
+    'partials': ('structured outputs while they stream', partials.main),
+}
 
 
-def main() -> None:
-    """Run all benchmarks."""
-    print('SMOOTHING: pacing on arrival traces, in virtual time\n')
-    smoothing.main()
-    print('\nOVERHEAD: RunStream over the bare events\n')
-    overhead.main()
+def main(*names: str) -> None:
+    """Run the benchmarks of these names, or all."""
+    for name in names or PARTS:
+        if name not in PARTS:
+            sys.exit(f'{name!r} is none of {", ".join(PARTS)}')
+        title, run = PARTS[name]
+        print(f'{name.upper()}: {title}\n')
+        run()
+        print()
 
 
 if __name__ == '__main__':
-    main()
+    main(*sys.argv[1:])
