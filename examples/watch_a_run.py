@@ -9,6 +9,7 @@ Ctrl-C in the middle: what came is kept, and the next question goes on from ther
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from pydantic_ai import Agent
@@ -59,4 +60,6 @@ async def main(model: str | None) -> None:
 
 
 if __name__ == '__main__':
+    # pydantic-ai greets whoever runs an agent from a source tree, which would fall into the answer.
+    os.environ.setdefault('PYDANTIC_AI_NO_BANNER', '1')
     asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else None))
