@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format bench constraints clean
+.PHONY: demo test lint format bench bench-peers docs services constraints clean
 
 demo: .venv/.installed
 	@$(BIN)/pydantic-ai-streaming demo
 
-test: lint
+test: lint services
 	$(BIN)/pytest
+
+# PostgreSQL and Redis for the tests of the stores. Where they are missing and cannot be installed, those tests skip.
+services:
+	@tools/services.sh
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
@@ -22,9 +26,17 @@ format: .venv/.installed
 bench: .venv/.installed
 	$(BIN)/python -m benchmarks
 
+# The part on partial outputs, with peers that need older packages than the pinned ones.
+bench-peers: .venv-peers/.installed
+	.venv-peers/bin/python -m benchmarks partials
+
+# docs/api.md, from the docstrings.
+docs: .venv/.installed
+	$(BIN)/python -m tools.api_reference
+
 # Pins without registry addresses, for every platform and Python that the project supports.
 constraints:
-	uv pip compile --universal --python-version 3.11 --all-extras --no-header --no-annotate --no-emit-index-url \
+	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate --no-emit-index-url \
 		--quiet --upgrade pyproject.toml --output-file constraints.txt
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -32,5 +44,10 @@ constraints:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+.venv-peers/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
 clean:
-	rm -rf .venv dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers dist .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,7 @@
-"""Every Python block of the README, of `docs/` and of the docstrings runs, and prints what its `#>` lines say."""
+"""Every Python block of the README, of `docs/` and of the docstrings runs, and prints what its `#>` lines say.
+
+In Markdown they are `# >`: ruff formats the blocks there.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,11 @@ from typing import Any
 
 import pytest
 
+from tools.api_reference import PAGE, reference
+
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r'^( *)```python\n(.*?)^\1```', re.MULTILINE | re.DOTALL)
+SAID = re.compile(r'^# ?>(.*)$', re.MULTILINE)
 DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
 
 
@@ -52,12 +58,36 @@ def test_the_example_runs_and_prints_what_it_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {'__name__': '__main__'}
-    exec(compile(code, 'example', 'exec'), names)
-    said = [line.removeprefix('#>').strip() for line in code.splitlines() if line.startswith('#>')]
+    exec(compile(code, 'example', 'exec', dont_inherit=True), names)
+    said = [said[1].strip() for said in SAID.finditer(code)]
     printed = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert printed == said or not said
 
 
 def test_there_are_examples_to_run() -> None:
     names = {str(example.id).rpartition('.')[0] for example in EXAMPLES}
-    assert {'README.md', 'deadlines.md', 'ways-out.md', 'testing.md', 'stream.RunStream'} <= names
+    pages = {
+        'README.md',
+        'deadlines.md',
+        'smoothing.md',
+        'partial-outputs.md',
+        'tool-calls.md',
+        'ways-out.md',
+        'testing.md',
+    }
+    assert {*pages, 'stream.RunStream', 'arguments.arguments_of'} <= names
+
+
+def test_the_examples_of_the_pages_say_what_they_print() -> None:
+    pages = [example for example in EXAMPLES if '.md' in str(example.id)]
+    assert sum(bool(SAID.search(str(example.values[0]))) for example in pages) >= 6
+
+
+def test_the_api_reference_is_up_to_date() -> None:
+    assert PAGE.read_text('utf-8') == reference(), 'run `make docs`'
+
+
+def test_the_links_between_the_pages_lead_somewhere() -> None:
+    for path in (ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md'))):
+        for target in re.findall(r'\]\((?!https?:)([^)#]+)', path.read_text('utf-8')):
+            assert (path.parent / target).exists(), f'{path.name} links to {target}'
