@@ -114,7 +114,8 @@ async def test_everything_is_known_at_any_moment() -> None:
         await asyncio.sleep(2.5)
         assert stream.text_so_far == 'One two '
         assert stream.stats.pieces == 2
-        assert [message.kind for message in stream.messages] == ['request']
+        assert [message.kind for message in stream.messages] == ['request', 'response', 'request']
+        assert stream.new_messages == stream.messages
         await asyncio.sleep(10)
         assert stream.finish == 'complete'
     assert stream.result is not None

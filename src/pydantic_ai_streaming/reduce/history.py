@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pydantic_ai.messages import (
+    FunctionToolResultEvent,
     ModelMessage,
     ModelRequest,
+    ModelRequestPart,
     ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
     RetryFeedbackPart,
     UserPromptPart,
     repair_messages,
 )
 
-__all__ = ['INTERRUPTED', 'UNUSABLE', 'reason_of', 'rejection_in', 'resumable']
+__all__ = ['INTERRUPTED', 'UNUSABLE', 'reason_of', 'rejection_in', 'resumable', 'with_results']
 
 INTERRUPTED = 'The previous reply was interrupted before it was complete.'
 """What closes an interrupted reply in the history. It is sent to the model, with the next prompt or alone."""
@@ -23,7 +27,7 @@ UNUSABLE = 'The previous reply could not be used.'
 
 
 def resumable(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-    """The history of a run that did not complete, made ready for the next run.
+    """What a run that did not complete has added to the history, made ready for the next run.
 
     - What had come of the reply stays, marked `state='interrupted'`; a reply of which nothing had come is left out.
     - Tool calls without a result get one that says that they were interrupted, as pydantic-ai does it.
@@ -46,13 +50,36 @@ def resumable(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
     if history and isinstance(last := history[-1], ModelResponse):
         whole = last.state == 'complete'
         note = ModelRequest(
-            parts=[UserPromptPart(UNUSABLE if whole else INTERRUPTED)],
+            parts=[UserPromptPart(UNUSABLE if whole else INTERRUPTED, timestamp=last.timestamp)],
+            timestamp=last.timestamp,
             run_id=last.run_id,
             conversation_id=last.conversation_id,
             metadata={'pydantic_ai_streaming': 'unusable' if whole else 'interrupted'},
         )
         history.append(note)
     return history
+
+
+def with_results(messages: list[ModelMessage], events: Sequence[object]) -> list[ModelMessage]:
+    """The history of a run whose tools are at work, with the results that are there already.
+
+    pydantic-ai adds them to the history when all tools of a response have ended.
+
+    Args:
+        messages: What the run has added to the history.
+        events: The events of the run.
+    """
+    if not messages or not isinstance(last := messages[-1], ModelResponse) or not last.tool_calls:
+        return messages
+    results: list[ModelRequestPart] = []
+    for event in reversed(events):
+        if isinstance(event, PartStartEvent | PartDeltaEvent):
+            break
+        if isinstance(event, FunctionToolResultEvent):
+            results.insert(0, event.part)
+    if not results:
+        return messages
+    return [*messages, ModelRequest(parts=results, run_id=last.run_id, conversation_id=last.conversation_id)]
 
 
 def rejection_in(messages: Sequence[ModelMessage]) -> RetryFeedbackPart | None:

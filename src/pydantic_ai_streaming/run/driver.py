@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 from pydantic_ai.agent import AgentRunEvents
 from pydantic_ai.exceptions import UserError
@@ -17,7 +17,7 @@ from pydantic_ai.usage import RunUsage
 from ..errors import StreamUsageError
 from ..reduce.differences import Differences
 
-__all__ = ['Driver', 'Run']
+__all__ = ['Driver', 'History', 'Run']
 
 OutputT = TypeVar('OutputT')
 
@@ -27,6 +27,26 @@ Run: TypeAlias = (
 """What `agent.run_stream_events(...)` and `agent.run_stream(...)` return."""
 
 Sink: TypeAlias = Callable[[Any], None]
+
+
+class History(NamedTuple):
+    """A message history, cut where the run began."""
+
+    before: list[ModelMessage]
+    """What the run was given; pydantic-ai may have merged messages of it, or a capability rewritten them."""
+
+    added: list[ModelMessage]
+    """What the run has added."""
+
+    @classmethod
+    def of(cls, messages: list[ModelMessage], added: list[ModelMessage]) -> Self:
+        """The history of all messages, of which the last ones were added."""
+        return cls(messages[: len(messages) - len(added)], added)
+
+    @property
+    def messages(self) -> list[ModelMessage]:
+        """All of it."""
+        return [*self.before, *self.added]
 
 
 class Driver(Generic[OutputT]):
@@ -59,9 +79,9 @@ class Driver(Generic[OutputT]):
                     'agent.run_stream_events(...) or agent.run_stream(...), or one that yields what they yield.'
                 )
 
-    def messages(self) -> list[ModelMessage] | None:
+    def history(self) -> History | None:
         """The history so far, or `None` if the run has not begun."""
-        return None if self._source is None else self._source.messages()
+        return None if self._source is None else self._source.history()
 
     def usage(self) -> RunUsage:
         """What has been used so far; a response counts when it is over."""
@@ -69,7 +89,7 @@ class Driver(Generic[OutputT]):
 
 
 class _Source(Protocol):
-    def messages(self) -> list[ModelMessage] | None: ...
+    def history(self) -> History | None: ...
     def usage(self) -> RunUsage: ...
 
 
@@ -87,9 +107,9 @@ class _Events(Generic[OutputT]):
             sink(event)
         return result
 
-    def messages(self) -> list[ModelMessage] | None:
+    def history(self) -> History | None:
         try:
-            return self._handle.all_messages()
+            return History.of(self._handle.all_messages(), self._handle.new_messages())
         except UserError:
             return None
 
@@ -117,11 +137,11 @@ class _Text(Generic[OutputT]):
         self._partial = None
         return output
 
-    def messages(self) -> list[ModelMessage]:
-        history = self._streamed.all_messages()
-        if self._partial is not None and not (history and isinstance(history[-1], ModelResponse)):
+    def history(self) -> History:
+        history = History.of(self._streamed.all_messages(), self._streamed.new_messages())
+        if self._partial is not None and not (history.added and isinstance(history.added[-1], ModelResponse)):
             # What has come of the reply, which `run_stream` loses when it is left early.
-            history = [*history, replace(self._partial, state='interrupted')]
+            history.added.append(replace(self._partial, state='interrupted'))
         return history
 
     def usage(self) -> RunUsage:

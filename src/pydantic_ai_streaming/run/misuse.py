@@ -9,9 +9,15 @@ from weakref import WeakSet
 from pydantic_ai.agent import AgentRunEvents
 from pydantic_ai.result import StreamedRunResult
 
+from ..core.deadlines import Deadlines
 from ..errors import StreamUsageError
 
-__all__ = ['AsyncOnly', 'SyncOnly', 'checked', 'take']
+__all__ = ['NOT_STARTED', 'AsyncOnly', 'SyncOnly', 'check_settings', 'checked', 'take']
+
+NOT_STARTED = (
+    'The run has not started: enter the stream first, with `async with RunStream(...) as stream:`, or without `await` '
+    'with `with run_stream_sync(...) as stream:`.'
+)
 
 _taken: WeakSet[AbstractAsyncContextManager[Any]] = WeakSet()
 """The runs that a stream was made of."""
@@ -33,6 +39,14 @@ def take(run: AbstractAsyncContextManager[Any]) -> None:
             'again for another run, or open more views (text(), events()) of the stream that there is.'
         )
     _taken.add(run)
+
+
+def check_settings(deadlines: object, on_truncation: object) -> None:
+    """Raise `TypeError` or `ValueError` for what these settings of a stream cannot be."""
+    if on_truncation not in ('raise', 'mark'):
+        raise ValueError(f"on_truncation={on_truncation!r}: use 'raise' or 'mark'")
+    if deadlines is not None and not isinstance(deadlines, Deadlines):
+        raise TypeError(f'deadlines={deadlines!r}: use Deadlines(first=..., idle=..., total=...)')
 
 
 def checked(run: object) -> Any:

@@ -31,11 +31,11 @@ from ..reduce.events import (
     RunEvent,
     WholeResponseEvent,
 )
-from ..reduce.history import reason_of, rejection_in, resumable
+from ..reduce.history import reason_of, rejection_in, resumable, with_results
 from ..reduce.truncation import is_truncated
 from ..reduce.turns import Turns
 from .alarm import Alarm
-from .driver import Driver
+from .driver import Driver, History
 from .grace import Grace
 from .judge import OutputJudge
 from .watch import ModelWatch, OnTruncation, RequestObserver
@@ -80,7 +80,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._given = given
         self._prompt = prompt
         self._asked: Sequence[ModelMessage] | None = None
-        self._messages: list[ModelMessage] | None = None
+        self._final: History | None = None
         self._truncated = False
         self._stopping = False
         self._expired: Due | None = None
@@ -124,10 +124,12 @@ class Pump(RequestObserver, Generic[OutputT]):
         return self._loop.time()
 
     def messages(self) -> list[ModelMessage]:
-        """The history: as it is while the run goes on, ready for the next run when it has ended."""
-        if self._messages is not None:
-            return list(self._messages)
-        return self._history()
+        """The history, ready for the next run: while this one goes on, as if it ended now."""
+        return (self._final or self._so_far()).messages
+
+    def new_messages(self) -> list[ModelMessage]:
+        """What the run has added to the history, in the same way."""
+        return list((self._final or self._so_far()).added)
 
     def stats(self) -> StreamStats:
         """The figures so far."""
@@ -193,31 +195,42 @@ class Pump(RequestObserver, Generic[OutputT]):
         ended: BaseException | None = None
         if error is None:
             self.finish = 'truncated' if self._truncated else 'complete'
-            self._messages = self.driver.messages()
+            self._final = self.driver.history()
         else:
             if isinstance(error, asyncio.CancelledError):
                 self.cancellation = error
-            self._messages = resumable(self._history())
+            self._final = self._so_far()
             self.finish, ended = self._reason(error)
         if isinstance(ended, StreamTruncated | StreamTimeout | InvalidOutput):
             # Told already or not, it carries what there is now that the run has let go of everything.
             ended.text, ended.messages, ended.usage = self.digest.text, self.messages(), self.driver.usage()
         self.record.close(ended, now=now)
 
-    def _history(self) -> list[ModelMessage]:
-        messages = self.driver.messages()
-        if messages is None:
-            # `agent.run_stream` shows no messages before its first text; what the model was asked is known already.
-            messages = self._given if self._asked is None else self._asked
-        history = list(messages)
-        if len(history) <= len(self._given) and self._prompt is not None:
+    def _so_far(self) -> History:
+        """The history as it is if the run ends now, ready for the next run."""
+        before, added = self.driver.history() or self._asked_so_far()
+        if not added and self._prompt is not None:
             # Stopped while it was set up: nobody was asked yet, but the prompt is not lost.
-            return [*history, self._prompt]
+            added: list[ModelMessage] = [self._prompt]
         reply = None if self._watch is None else self._watch.reply
-        if reply is not None and _replies(history) == self._replies_before:
-            # A run that is stopped between the end of a response and its entry in the history loses it.
-            history.append(replace(reply, state='interrupted', run_id=history[-1].run_id if history else None))
-        return history
+        if reply is not None and _replies(added) == self._replies_before:
+            # A response enters the history when it is over; stopped before that, the run loses it.
+            run_id = added[-1].run_id if added else None
+            added = [*added, replace(reply, state='interrupted', run_id=run_id)]
+        added = with_results(added, self.record.items)
+        return History(before, resumable(added)) if added else History(resumable(before), [])
+
+    def _asked_so_far(self) -> History:
+        """What `agent.run_stream` has added before its first text: it shows no messages until then."""
+        given, asked = self._given, self._asked
+        if not asked:
+            return History(given, [])
+        replies = [n for n, message in enumerate(asked) if isinstance(message, ModelResponse)]
+        begin = replies[_replies(given) - 1] + 1 if _replies(given) else 0
+        if not given or isinstance(given[-1], ModelResponse):
+            return History(given, list(asked[begin:]))
+        # The last requests that were given and the prompt were sent as one.
+        return History(given, [*([] if self._prompt is None else [self._prompt]), *asked[begin + 1 :]])
 
     def _reason(self, error: BaseException) -> tuple[Finish, BaseException | None]:
         if self._expired is not None:
@@ -291,7 +304,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         """The model is about to be asked."""
         self._truncated = False
         self._asked = messages
-        self._replies_before = _replies(self.driver.messages() or messages)
+        self._replies_before = _replies((self.driver.history() or self._asked_so_far()).added)
         self._look_for_a_rejection()
         self._turns.request_opened(self._loop.time())
         self._alarm.set()
@@ -335,7 +348,8 @@ class Pump(RequestObserver, Generic[OutputT]):
     def _look_for_a_rejection(self) -> None:
         # In the history the feedback still is what it is; the request to the model says it in its own words. A request
         # may be sent more than once (another model after a failure), with the same feedback.
-        feedback = rejection_in(self.driver.messages() or ())
+        history = self.driver.history()
+        feedback = None if history is None else rejection_in(history.messages)
         if feedback is not None and feedback is not self._feedback_seen:
             self._feedback_seen = feedback
             self._rejected(reason_of(feedback))

@@ -31,7 +31,7 @@ from ..reduce.timeline import Timeline, timeline_of
 from ..reduce.tool_call import ToolCall
 from .driver import Driver, Run
 from .judge import OutputJudge
-from .misuse import AsyncOnly, checked, take
+from .misuse import NOT_STARTED, AsyncOnly, check_settings, checked, take
 from .mount import asked_of, asks_again, mount, output_type_of, tap
 from .output_views import ItemView, PartialOutputView, outputs_of
 from .partials import OnInvalid
@@ -121,10 +121,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         deadlines: Deadlines | None = None,
         on_truncation: OnTruncation = 'raise',
     ) -> None:
-        if on_truncation not in ('raise', 'mark'):
-            raise ValueError(f"on_truncation={on_truncation!r}: use 'raise' or 'mark'")
-        if deadlines is not None and not isinstance(deadlines, Deadlines):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
-            raise TypeError(f'deadlines={deadlines!r}: use Deadlines(first=..., idle=..., total=...)')
+        check_settings(deadlines, on_truncation)
         watch = ModelWatch(on_truncation=on_truncation)
         given, prompt = asked_of(checked(run))
         output_type = output_type_of(run)
@@ -363,12 +360,18 @@ class RunStream(AsyncOnly, Generic[OutputT]):
 
     @property
     def messages(self) -> list[ModelMessage]:
-        """The whole message history. Once the run is over it goes straight into the next one, however it ended.
+        """The whole message history, ready for the next run at any moment, however this one ended.
 
-        An interrupted run keeps the part of the reply that came. Tool calls without a result are closed, and a
-        closing note tells the model what became of the reply, so that a run without a new prompt asks it again.
+        While the run goes on, it is what it would be if the run were stopped now. An interrupted run keeps the part of
+        the reply that came. Tool calls without a result are closed, and a closing note tells the model what became of
+        the reply, so that a run without a new prompt asks it again.
         """
         return self._pump.messages()
+
+    @property
+    def new_messages(self) -> list[ModelMessage]:
+        """What the run has added to the history, in the same way as `messages`."""
+        return self._pump.new_messages()
 
     @property
     def usage(self) -> RunUsage:
@@ -389,10 +392,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
 
     def _started(self) -> Pump[OutputT]:
         if not self._pump.started:
-            raise StreamUsageError(
-                'The run has not started: enter the stream first, with `async with RunStream(...) as stream:`, '
-                'or without `await` with `with run_stream_sync(...) as stream:`.'
-            )
+            raise StreamUsageError(NOT_STARTED)
         return self._pump
 
     def _saw_error(self) -> None:

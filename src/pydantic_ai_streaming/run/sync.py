@@ -192,7 +192,12 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
     @property
     def messages(self) -> list[ModelMessage]:
         """As `RunStream.messages`."""
-        return self.stream.messages
+        return self._ask(lambda: self.stream.messages)
+
+    @property
+    def new_messages(self) -> list[ModelMessage]:
+        """As `RunStream.new_messages`."""
+        return self._ask(lambda: self.stream.new_messages)
 
     @property
     def usage(self) -> RunUsage:

@@ -90,9 +90,6 @@ class ModelWatch(AbstractCapability[Any]):
     observer: RequestObserver = field(default_factory=RequestObserver, repr=False)
     on_truncation: OnTruncation = 'raise'
 
-    reply: ModelResponse | None = field(default=None, init=False, repr=False)
-    """What came of the last response that is over."""
-
     context: Any = field(default=None, init=False, repr=False)
     """What validators of the run find in `info.context`."""
 
@@ -101,6 +98,7 @@ class ModelWatch(AbstractCapability[Any]):
 
     _output_mode: Callable[[], OutputMode] = field(default=lambda: 'auto', init=False, repr=False)
 
+    _reply: ModelResponse | None = field(default=None, init=False, repr=False)
     _rejection: str | None = field(default=None, init=False, repr=False)
     _response: StreamedResponse | None = field(default=None, init=False, repr=False)
     _events: AsyncIterator[ModelResponseStreamEvent] | None = field(default=None, init=False, repr=False)
@@ -146,7 +144,7 @@ class ModelWatch(AbstractCapability[Any]):
 
     def asking(self, model: Model, settings: ModelSettings | None, parameters: ModelRequestParameters) -> None:
         """Another request begins."""
-        self.reply = self._rejection = None
+        self._reply = self._rejection = None
 
         def resolved() -> OutputMode:
             if parameters.output_mode != 'auto':
@@ -182,6 +180,11 @@ class ModelWatch(AbstractCapability[Any]):
     ) -> AsyncIterable[AgentStreamEvent]:
         """Leave the events alone: without this, each would pass through a generator that does nothing."""
         return stream
+
+    @property
+    def reply(self) -> ModelResponse | None:
+        """What has come of the response that is being streamed, or else of the last one."""
+        return self._reply if self._response is None else self._response.get()
 
     @property
     def finished(self) -> bool:
@@ -241,7 +244,7 @@ class ModelWatch(AbstractCapability[Any]):
 
     def detach(self) -> None:
         """The response is over."""
-        self.reply = None if self._response is None else self._response.get()
+        self._reply = self.reply
         self._response = self._puller = None
         self.observer.request_closed()
 
