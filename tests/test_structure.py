@@ -26,11 +26,12 @@ LAYERS: dict[str, set[str]] = {
     'run': {'aio', 'reduce', 'core', 'errors'},
     'display': {'run', 'aio', 'reduce', 'core', 'errors'},
     'stores': {'errors'},
-    'testing': {'run', 'aio', 'reduce', 'core', 'errors'},
+    'chat': {'stores', 'run', 'aio', 'reduce', 'core', 'errors'},
+    'testing': {'stores', 'run', 'aio', 'reduce', 'core', 'errors'},
     'demo': {'display', 'testing', 'run', 'aio', 'reduce', 'core', 'errors'},
     'cli': {'demo'},
     '__main__': {'cli'},
-    '__init__': {'run', 'aio', 'reduce', 'core', 'errors'},
+    '__init__': {'chat', 'run', 'aio', 'reduce', 'core', 'errors'},
 }
 # What each layer may take from outside, beside the standard library. The machines know neither a clock nor a loop.
 OUTSIDE: dict[str, set[str]] = {
@@ -39,6 +40,7 @@ OUTSIDE: dict[str, set[str]] = {
     'reduce': {'pydantic', 'pydantic_core', 'pydantic_ai', 'typing_extensions'},
     'aio': {'typing_extensions'},
     'run': {'pydantic_ai'},
+    'chat': {'pydantic_ai'},
     'stores': {'psycopg', 'psycopg_pool', 'pydantic', 'pydantic_core', 'pydantic_ai', 'redis'},
 }
 CLOCKS = {'asyncio', 'time', 'threading', 'datetime', 'random', 'anyio', 'contextvars'}

@@ -8,10 +8,14 @@ if TYPE_CHECKING:
     from .aio.cursor import Cursor
     from .aio.guard import guard
     from .aio.smooth import smooth
+    from .chat.chat import Chat
+    from .chat.options import RunOptions
+    from .chat.turn import Turn
     from .core.deadlines import Deadlines, Phase
     from .core.pacing import Smoothing
     from .core.stats import StreamStats
     from .errors import (
+        ConversationChanged,
         EntryMissing,
         InvalidOutput,
         ScopeConflict,
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
         StreamTimeout,
         StreamTruncated,
         StreamUsageError,
+        TurnInProgress,
     )
     from .reduce.arguments import arguments_of
     from .reduce.events import (
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
         RunEvent,
         WholeResponseEvent,
     )
+    from .reduce.exchanges import Exchange
     from .reduce.invalid import InvalidPart
     from .reduce.json_patch import json_patch
     from .reduce.partial_output import Change, FieldState, PartialOutput
@@ -47,10 +53,13 @@ if TYPE_CHECKING:
 __all__ = [
     'AttemptRejectedEvent',
     'Change',
+    'Chat',
     'ConnectionHeldOpenEvent',
+    'ConversationChanged',
     'Cursor',
     'Deadlines',
     'EntryMissing',
+    'Exchange',
     'FieldState',
     'Finish',
     'InvalidOutput',
@@ -61,6 +70,7 @@ __all__ = [
     'ResponseTruncatedEvent',
     'Retraction',
     'RunEvent',
+    'RunOptions',
     'RunStream',
     'ScopeConflict',
     'Show',
@@ -79,6 +89,8 @@ __all__ = [
     'ToolCall',
     'ToolCallKind',
     'ToolCallState',
+    'Turn',
+    'TurnInProgress',
     'WholeResponseEvent',
     'arguments_of',
     'guard',
@@ -93,10 +105,13 @@ __all__ = [
 _WHERE = {
     'AttemptRejectedEvent': 'reduce.events',
     'Change': 'reduce.partial_output',
+    'Chat': 'chat.chat',
     'ConnectionHeldOpenEvent': 'reduce.events',
+    'ConversationChanged': 'errors',
     'Cursor': 'aio.cursor',
     'Deadlines': 'core.deadlines',
     'EntryMissing': 'errors',
+    'Exchange': 'reduce.exchanges',
     'FieldState': 'reduce.partial_output',
     'Finish': 'run.pump',
     'InvalidOutput': 'errors',
@@ -107,6 +122,7 @@ _WHERE = {
     'ResponseTruncatedEvent': 'reduce.events',
     'Retraction': 'run.views',
     'RunEvent': 'reduce.events',
+    'RunOptions': 'chat.options',
     'RunStream': 'run.stream',
     'ScopeConflict': 'errors',
     'Show': 'reduce.show',
@@ -125,6 +141,8 @@ _WHERE = {
     'ToolCall': 'reduce.tool_call',
     'ToolCallKind': 'reduce.tool_call',
     'ToolCallState': 'reduce.tool_call',
+    'Turn': 'chat.turn',
+    'TurnInProgress': 'errors',
     'WholeResponseEvent': 'reduce.events',
     'arguments_of': 'reduce.arguments',
     'guard': 'aio.guard',

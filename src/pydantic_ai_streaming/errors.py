@@ -5,14 +5,16 @@
     ├── StreamTruncated              the provider stopped too early  (also a pydantic-ai ModelAPIError)
     ├── InvalidOutput                the output is invalid           (also a pydantic-ai UnexpectedModelBehavior)
     ├── StreamUsageError             the program asks for what cannot be (also a pydantic-ai UserError)
+    │   └── TurnInProgress           the conversation has a turn that goes on
+    ├── ConversationChanged          somebody else has saved the conversation (also a ConversationConflict)
     └── StoreError                   a conversation store cannot do what it was asked for
         ├── StoreUnavailable         it cannot be reached, for now   (also a ConnectionError)
         ├── EntryMissing             it does not have an entry       (also a LookupError)
         └── ScopeConflict            the conversation is another's   (also a pydantic-ai ConversationConflict)
 
 What goes wrong inside a run keeps the type that pydantic-ai gives it (`ModelConnectionError`, `ModelRateLimitError`,
-`UnexpectedModelBehavior`, ...) or that the user's own tool raised: the stream keeps what came before it. A conversation
-that somebody else has saved in between stays pydantic-ai's `ConversationConflict`.
+`UnexpectedModelBehavior`, ...) or that the user's own tool raised: the stream keeps what came before it. What a store
+raises for a conversation that somebody else has saved in between stays pydantic-ai's `ConversationConflict`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from .core.deadlines import Phase
 
 __all__ = [
+    'ConversationChanged',
     'EntryMissing',
     'InvalidOutput',
     'ScopeConflict',
@@ -40,6 +43,7 @@ __all__ = [
     'StreamTruncated',
     'StreamUsageError',
     'StreamingError',
+    'TurnInProgress',
 ]
 
 StoreFailure = Literal['unavailable', 'full', 'read_only', 'refused', 'damaged', 'newer', 'unstorable', 'failed']
@@ -151,6 +155,40 @@ class StreamUsageError(StreamingError, UserError):
 
     def __init__(self, message: str) -> None:
         UserError.__init__(self, message)
+
+
+class TurnInProgress(StreamUsageError):
+    """A conversation has one turn at a time, and another one goes on: in this chat, or somewhere else.
+
+    Attributes:
+        conversation_id: The conversation.
+    """
+
+    def __init__(self, conversation_id: str, *, where: str) -> None:
+        self.conversation_id = conversation_id
+        super().__init__(
+            f'A turn of conversation {conversation_id!r} goes on {where}, and turns cannot overlap: wait for its end '
+            'or stop it (stream.stop()), or go on beside it in a fork (await chat.fork()).'
+        )
+
+
+class ConversationChanged(StreamingError, ConversationConflict):
+    """Somebody else has saved or deleted the conversation of a chat, so a turn cannot be added to it.
+
+    Attributes:
+        conversation_id: The conversation.
+        messages: What the turn has added to the history, if there was one; it is not stored.
+    """
+
+    def __init__(self, conversation_id: str, *, text: str = '', messages: Sequence[ModelMessage] = ()) -> None:
+        ConversationConflict.__init__(self, conversation_id)
+        self.text, self.messages = text, messages
+        lost = ' This turn is not stored; the error has its messages.' if messages else ''
+        self.args = (
+            f'Conversation {conversation_id!r} was saved or deleted by somebody else meanwhile.{lost} '
+            '`await chat.load()` goes on from what is stored now; `await chat.save_as()` keeps the conversation as it '
+            'is here, under an id of its own.',
+        )
 
 
 class StoreError(StreamingError):

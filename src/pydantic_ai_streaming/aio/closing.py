@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-__all__ = ['close', 'drain']
+__all__ = ['close', 'drain', 'outlast']
 
 
 async def close(iterator: object) -> None:
@@ -27,5 +27,22 @@ async def drain(task: asyncio.Task[Any]) -> None:
             task.cancel()
     if not task.cancelled():
         task.exception()
+    if cancelled is not None:
+        raise cancelled
+
+
+async def outlast(task: asyncio.Task[Any]) -> None:
+    """Wait until a task is over, even if the caller is cancelled meanwhile; that goes on afterwards.
+
+    Cancelled a second time, the caller is in a hurry: then the task is cancelled too.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            if cancelled is not None:
+                task.cancel()
+            cancelled = error
     if cancelled is not None:
         raise cancelled

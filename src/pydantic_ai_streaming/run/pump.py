@@ -19,6 +19,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.run import AgentRunResultEvent
 
+from ..aio.closing import outlast
 from ..aio.cursor import Cursor
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..core.record import Record
@@ -149,17 +150,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         if self in _inside.get():
             # A tool or a hook of the run itself: waiting for the run would be waiting for itself.
             return
-        cancelled: asyncio.CancelledError | None = None
-        while not self._task.done():
-            try:
-                await asyncio.wait({self._task})
-            except asyncio.CancelledError as error:
-                if cancelled is not None:
-                    # Asked twice: whatever still cleans up is told so too.
-                    self._task.cancel()
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+        await outlast(self._task)
 
     async def wait(self) -> None:
         """Wait until the end of the record, without any influence on the run."""

@@ -28,12 +28,13 @@ from pydantic_ai.run import AgentRunResult
 
 from ..errors import EntryMissing, ScopeConflict, StoreError
 from .encoding import EntryRow, RecordRow, decode_entries, decode_record, encode_entry, encode_record, is_stored_as
+from .journal import JournalledTurn, JournalRow, TurnJournal, decode_turn, encode_turn
 
 __all__ = ['BackedConversationStore']
 
 
-class BackedConversationStore(ConversationStore):
-    """A `ConversationStore` over rows of text; the stores of this package are its subclasses.
+class BackedConversationStore(ConversationStore, TurnJournal):
+    """A `ConversationStore` and a `TurnJournal` over rows of text; the stores of this package are its subclasses.
 
     `async with store` closes its connections at the end. A store that was closed opens again when it is next used.
     """
@@ -145,6 +146,36 @@ class BackedConversationStore(ConversationStore):
                 entry_id=first_missing,
             )
         return decode_entries(rows)
+
+    async def delete(self, conversation_id: str, *, scope: str | None = None) -> None:
+        """Delete a conversation, and the turn of it that is written down. Nothing of it stays that no other one uses.
+
+        With `scope`, a conversation of another scope is left as it is.
+
+        Raises:
+            StoreError: The store cannot do it.
+        """
+        await super().delete(conversation_id, scope=scope)
+        turn = await self.read_turn(conversation_id)
+        if turn is not None and scope in (None, turn.scope) and await self.read_record(conversation_id) is None:
+            await self.clear_turn(conversation_id, turn.turn_id)
+
+    async def write_turn(self, turn: JournalledTurn, *, replaces: str | None = None) -> bool:
+        """Write down a turn that goes on, as `TurnJournal.write_turn`."""
+        return await self._put_turn(turn.conversation_id, turn.turn_id, encode_turn(turn), replaces)
+
+    async def read_turn(self, conversation_id: str) -> JournalledTurn | None:
+        """The turn that goes on or was left, as `TurnJournal.read_turn`."""
+        row = await self._fetch_turn(conversation_id)
+        return None if row is None else decode_turn(row)
+
+    @abstractmethod
+    async def _put_turn(self, conversation_id: str, turn_id: str, content: str, replaces: str | None) -> bool:
+        """Put a turn in the place of none, of itself or of `replaces`; whether it was possible."""
+
+    @abstractmethod
+    async def _fetch_turn(self, conversation_id: str) -> JournalRow | None:
+        """The turn of a conversation."""
 
     @abstractmethod
     async def _fetch_record(self, conversation_id: str) -> str | bytes | None:

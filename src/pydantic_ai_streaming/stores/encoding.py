@@ -29,8 +29,10 @@ __all__ = [
     'decode_entries',
     'decode_record',
     'encode_entry',
+    'encode_message',
     'encode_record',
     'is_stored_as',
+    'unreadable',
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,7 +70,7 @@ def encode_entry(entry: ConversationEntry) -> EntryRow:
     Raises:
         StoreError: Its message has no JSON form.
     """
-    return EntryRow(entry.id, entry.parent_id, _encode(entry.message))
+    return EntryRow(entry.id, entry.parent_id, encode_message(entry.message))
 
 
 def decode_entries(rows: Sequence[EntryRow]) -> list[ConversationEntry]:
@@ -83,7 +85,7 @@ def decode_entries(rows: Sequence[EntryRow]) -> list[ConversationEntry]:
     except ValidationError as error:
         index = error.errors()[0]['loc'][:1]
         which = f'Entry {rows[int(index[0])].id!r}' if index else 'An entry'
-        raise _unreadable(which, error) from error
+        raise unreadable(which, error) from error
     return [
         ConversationEntry(id=row.id, parent_id=row.parent_id, message=message)
         for row, message in zip(rows, messages, strict=True)
@@ -98,13 +100,13 @@ def is_stored_as(message: ModelMessage, stored: ModelMessage) -> bool:
     """
     if message == stored:
         return True
-    text = _encode(message)
+    text = encode_message(message)
     if ModelMessagesTypeAdapter.validate_json(f'[{text}]')[0] == stored:
         return True
     if not _holds_a_set(message):
         return False
     values = ModelMessagesTypeAdapter.dump_python([message])[0]
-    return _is_same(values, from_json(text), from_json(_encode(stored)))
+    return _is_same(values, from_json(text), from_json(encode_message(stored)))
 
 
 def encode_record(record: ConversationRecord) -> RecordRow:
@@ -135,7 +137,7 @@ def decode_record(text: str | bytes) -> ConversationRecord:
     try:
         return _record_adapter().validate_json(text)
     except ValidationError as error:
-        raise _unreadable('A conversation record', error) from error
+        raise unreadable('A conversation record', error) from error
 
 
 @cache
@@ -149,15 +151,22 @@ def _record_serializer() -> SchemaSerializer:
     return SchemaSerializer(_record_adapter().core_schema, CoreConfig(ser_json_bytes='base64'))
 
 
-def _unreadable(what: str, error: ValidationError) -> StoreError:
+def unreadable(what: str, error: Exception) -> StoreError:
+    """The error for something stored that cannot be read."""
+    why = error.errors()[0]['msg'] if isinstance(error, ValidationError) else error
     return StoreError(
-        f'{what} cannot be read by this version of pydantic-ai: {error.errors()[0]["msg"]}. If a newer version has '
+        f'{what} cannot be read by this version of pydantic-ai: {why}. If a newer version has '
         'written it, use that version here too; otherwise it is damaged: restore it from a backup.',
         reason='damaged',
     )
 
 
-def _encode(message: ModelMessage) -> str:
+def encode_message(message: ModelMessage) -> str:
+    """The JSON of a message.
+
+    Raises:
+        StoreError: It has none.
+    """
     try:
         return _dump(message)
     except (PydanticSerializationError, UnicodeError, ValueError, RecursionError):

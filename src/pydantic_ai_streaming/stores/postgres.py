@@ -17,6 +17,7 @@ from uuid import uuid4
 from ..errors import StoreError, StoreUnavailable
 from .backend import BackedConversationStore
 from .encoding import EntryRow, RecordRow
+from .journal import JournalRow
 from .postgres_connections import Connections, Lend, described, lent_by_pool, psycopg
 from .postgres_schema import Statements, migrate
 
@@ -151,6 +152,18 @@ class PostgresConversationStore(BackedConversationStore):
                 return True
 
         return await self._run(remove)
+
+    async def clear_turn(self, conversation_id: str, turn_id: str) -> None:
+        """Forget a turn, as `TurnJournal.clear_turn`."""
+        await self._rows(self._sql.clear_turn, {'id': conversation_id, 'turn': turn_id})
+
+    async def _put_turn(self, conversation_id: str, turn_id: str, content: str, replaces: str | None) -> bool:
+        values = {'id': conversation_id, 'turn': turn_id, 'content': content, 'replaces': replaces}
+        return bool(await self._rows(self._sql.put_turn, values))
+
+    async def _fetch_turn(self, conversation_id: str) -> JournalRow | None:
+        rows = await self._rows(self._sql.turn, {'id': conversation_id})
+        return JournalRow(*rows[0]) if rows else None
 
     def _translated(self, error: PostgresError) -> StoreError:
         errors = psycopg().errors

@@ -39,6 +39,12 @@ STEPS: list[tuple[str, ...]] = [
             PRIMARY KEY (conversation_id, entry_id)
         )""",
         'CREATE INDEX ON {schema}.conversation_tips (entry_id)',
+        """CREATE TABLE {schema}.conversation_journal (
+            conversation_id text PRIMARY KEY,
+            turn_id text NOT NULL,
+            written_at double precision NOT NULL,
+            content text NOT NULL
+        )""",
     ),
 ]
 """What brings a schema from each version to the next; the first from nothing to version 1."""
@@ -68,6 +74,14 @@ WHERE conversation_id = %(conversation_id)s AND (revision = %(expected)s OR toke
 _PUT_ENTRY = """
 INSERT INTO {schema}.conversation_entries (id, parent_id, message) VALUES (%s, %s, %s)
 ON CONFLICT (id) DO UPDATE SET parent_id = excluded.parent_id, message = excluded.message
+"""
+_PUT_TURN = """
+INSERT INTO {schema}.conversation_journal AS kept (conversation_id, turn_id, written_at, content)
+VALUES (%(id)s, %(turn)s, extract(epoch FROM clock_timestamp()), %(content)s)
+ON CONFLICT (conversation_id) DO UPDATE
+SET turn_id = excluded.turn_id, written_at = excluded.written_at, content = excluded.content
+WHERE kept.turn_id = excluded.turn_id OR kept.turn_id = %(replaces)s
+RETURNING 1
 """
 _PUT_TIPS = """
 WITH left_behind AS (
@@ -124,6 +138,15 @@ class Statements:
             'DELETE FROM {schema}.conversation_tips WHERE conversation_id = %(id)s RETURNING entry_id'
         )
         self.release = self.of(_RELEASE)
+        self.put_turn = self.of(_PUT_TURN)
+        self.turn = self.of(
+            'SELECT content, written_at, extract(epoch FROM clock_timestamp())::double precision '
+            'FROM {schema}.conversation_journal WHERE conversation_id = %(id)s'
+        )
+        self.clear_turn = self.of(
+            'DELETE FROM {schema}.conversation_journal WHERE conversation_id = %(id)s AND turn_id = %(turn)s '
+            'RETURNING 1'
+        )
 
     def of(self, text: str) -> bytes:
         """A statement with the schema's name, quoted, in its place."""

@@ -21,7 +21,8 @@ from weakref import WeakKeyDictionary
 from ..errors import StoreError, StoreUnavailable
 from .backend import BackedConversationStore
 from .encoding import EntryRow, RecordRow
-from .redis_scripts import DELETE, LINE, OPEN, RECORDS, VERSION, WRITE
+from .journal import JournalRow
+from .redis_scripts import CLEAR_TURN, DELETE, LINE, OPEN, RECORDS, TURN, VERSION, WRITE, WRITE_TURN
 from .versions import refuse_newer
 
 if TYPE_CHECKING:
@@ -100,23 +101,24 @@ class RedisConversationStore(BackedConversationStore):
         except (OSError, _redis().RedisError) as error:
             raise self._translated(error) from error
 
+    async def _run(self, script: str, *values: str | bytes | int) -> Any:
+        client = await self._client()
+        return await self._answer(client.run(script, *values))
+
     async def _fetch_record(self, conversation_id: str) -> str | bytes | None:
         client = await self._client()
         return await self._answer(client.record(conversation_id))
 
     async def _fetch_records(self, scope: str | None, limit: int | None) -> Sequence[str | bytes]:
-        client = await self._client()
         last = -1 if limit is None else limit - 1
-        return [] if limit == 0 else await self._answer(client.records('' if scope is None else f'={scope}', last))
+        return [] if limit == 0 else await self._run(RECORDS, '' if scope is None else f'={scope}', last)
 
     async def _fetch_line(self, head_id: str, limit: int | None) -> Sequence[EntryRow]:
-        client = await self._client()
-        found = await self._answer(client.line(head_id, -1 if limit is None else limit))
+        found = await self._run(LINE, head_id, -1 if limit is None else limit)
         rows = zip(found[::3], found[1::3], found[2::3], strict=True)
         return [EntryRow(_text(own), _text(parent) or None, message) for own, parent, message in rows][::-1]
 
     async def _put(self, row: RecordRow, entries: Sequence[EntryRow], expected_revision: str | None) -> bool:
-        client = await self._client()
         scope = '' if row.scope is None else f'={row.scope}'
         values: list[str | bytes | int] = [
             row.conversation_id,
@@ -128,11 +130,21 @@ class RedisConversationStore(BackedConversationStore):
         values += [row.updated_at, row.head_id or '', row.record, len(row.tips), *row.tips]
         for entry in entries:
             values += [entry.id, entry.parent_id or '', entry.message]
-        return bool(await self._answer(client.write(*values)))
+        return bool(await self._run(WRITE, *values))
 
     async def _remove(self, conversation_id: str, expected_revision: str) -> bool:
-        client = await self._client()
-        return bool(await self._answer(client.delete(conversation_id, expected_revision)))
+        return bool(await self._run(DELETE, conversation_id, expected_revision))
+
+    async def clear_turn(self, conversation_id: str, turn_id: str) -> None:
+        """Forget a turn, as `TurnJournal.clear_turn`."""
+        await self._run(CLEAR_TURN, conversation_id, turn_id)
+
+    async def _put_turn(self, conversation_id: str, turn_id: str, content: str, replaces: str | None) -> bool:
+        return bool(await self._run(WRITE_TURN, conversation_id, turn_id, content, replaces or ''))
+
+    async def _fetch_turn(self, conversation_id: str) -> JournalRow | None:
+        found = await self._run(TURN, conversation_id)
+        return JournalRow(found[0], float(found[1]), float(found[2])) if found else None
 
     def _translated(self, error: OSError | RedisError) -> StoreError:
         errors, said = _redis('exceptions'), str(error).strip().rstrip('.')
@@ -157,29 +169,18 @@ class _Client:
         self.redis = redis
         self.is_open = False
         self._prefix = prefix
-        scripts = (OPEN, RECORDS, LINE, WRITE, DELETE)
-        self._open, self._records, self._line, self._write, self._delete = map(redis.register_script, scripts)
+        self._scripts: dict[str, Any] = {}
 
     async def open(self, version: int) -> int:
-        return await self._call(self._open, version)
+        return await self.run(OPEN, version)
 
     async def record(self, conversation_id: str) -> str | bytes | None:
         return await self.redis.hget(f'{self._prefix}:records', conversation_id)
 
-    async def records(self, scope: str, last: int) -> list[str | bytes]:
-        return await self._call(self._records, scope, last)
-
-    async def line(self, head_id: str, limit: int) -> list[str | bytes]:
-        return await self._call(self._line, head_id, limit)
-
-    async def write(self, *values: str | bytes | int) -> int:
-        return await self._call(self._write, *values)
-
-    async def delete(self, conversation_id: str, revision: str) -> int:
-        return await self._call(self._delete, conversation_id, revision)
-
-    async def _call(self, script: Any, *values: str | bytes | int) -> Any:
-        return await script(keys=[self._prefix], args=values)
+    async def run(self, script: str, *values: str | bytes | int) -> Any:
+        if script not in self._scripts:
+            self._scripts[script] = self.redis.register_script(script)
+        return await self._scripts[script](keys=[self._prefix], args=values)
 
 
 def _redis(module: str = '') -> Any:

@@ -7,11 +7,13 @@ PREFIX:newest             sorted set: conversation by microseconds since 1970; P
 PREFIX:messages           hash: entry -> its message, as JSON
 PREFIX:parents            hash: entry -> the entry before it, or ''
 PREFIX:uses               hash: entry -> how many entries follow it and how many tips are it
+PREFIX:turns              hash: conversation -> its journalled turn, as JSON
+PREFIX:turn-states        hash: conversation -> id of that turn and seconds since 1970, as JSON
 """
 
 from __future__ import annotations
 
-__all__ = ['DELETE', 'LINE', 'OPEN', 'RECORDS', 'VERSION', 'WRITE']
+__all__ = ['CLEAR_TURN', 'DELETE', 'LINE', 'OPEN', 'RECORDS', 'TURN', 'VERSION', 'WRITE', 'WRITE_TURN']
 
 VERSION = 1
 """The version of the layout."""
@@ -95,5 +97,45 @@ for _, tip in ipairs(state.tips) do
         tip = parent
     end
 end
+return 1
+"""
+
+_NOW = """
+local function now()
+    local time = redis.call('TIME')
+    return string.format('%d.%06d', time[1], time[2])
+end
+"""
+
+# conversation, turn, its JSON, the turn that it may replace or ''
+WRITE_TURN = (
+    _NOW
+    + """
+local p, id, turn = KEYS[1], ARGV[1], ARGV[2]
+local text = redis.call('HGET', p .. ':turn-states', id)
+local kept = text and cjson.decode(text).turn
+if kept and kept ~= turn and kept ~= ARGV[4] then return 0 end
+redis.call('HSET', p .. ':turns', id, ARGV[3])
+redis.call('HSET', p .. ':turn-states', id, cjson.encode({turn = turn, at = now()}))
+return 1
+"""
+)
+
+# conversation
+TURN = (
+    _NOW
+    + """
+local text = redis.call('HGET', KEYS[1] .. ':turn-states', ARGV[1])
+if not text then return {} end
+return {redis.call('HGET', KEYS[1] .. ':turns', ARGV[1]), cjson.decode(text).at, now()}
+"""
+)
+
+# conversation, turn
+CLEAR_TURN = """
+local text = redis.call('HGET', KEYS[1] .. ':turn-states', ARGV[1])
+if not text or cjson.decode(text).turn ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[1] .. ':turns', ARGV[1])
+redis.call('HDEL', KEYS[1] .. ':turn-states', ARGV[1])
 return 1
 """

@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TypeVar
 from ..errors import StoreError, StoreUnavailable
 from .backend import BackedConversationStore
 from .encoding import EntryRow, RecordRow
+from .journal import JournalRow
 from .sqlite_schema import transaction
 from .sqlite_worker import SQLiteWorker
 
@@ -46,6 +48,12 @@ INSERT INTO conversation_records (conversation_id, revision, scope, updated_at, 
 VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (conversation_id) DO UPDATE SET
     revision = excluded.revision, scope = excluded.scope, updated_at = excluded.updated_at, record = excluded.record
+"""
+_PUT_TURN = """
+INSERT INTO conversation_journal (conversation_id, turn_id, written_at, content) VALUES (?, ?, ?, ?)
+ON CONFLICT (conversation_id) DO UPDATE SET
+    turn_id = excluded.turn_id, written_at = excluded.written_at, content = excluded.content
+WHERE turn_id = excluded.turn_id OR turn_id = ?
 """
 # What only the deleted tips reached: their lines, without what another tip or an entry outside of the lines stands on.
 _RELEASE = """
@@ -177,6 +185,23 @@ class SQLiteConversationStore(BackedConversationStore):
                 return True
 
         return await self._run(remove)
+
+    async def clear_turn(self, conversation_id: str, turn_id: str) -> None:
+        """Forget a turn, as `TurnJournal.clear_turn`."""
+        clear = 'DELETE FROM conversation_journal WHERE conversation_id = ? AND turn_id = ?'
+        await self._run(lambda connection: connection.execute(clear, (conversation_id, turn_id)))
+
+    async def _put_turn(self, conversation_id: str, turn_id: str, content: str, replaces: str | None) -> bool:
+        def put(connection: sqlite3.Connection) -> bool:
+            values = (conversation_id, turn_id, time.time(), content, replaces)
+            return connection.execute(_PUT_TURN, values).rowcount == 1
+
+        return await self._run(put)
+
+    async def _fetch_turn(self, conversation_id: str) -> JournalRow | None:
+        query = 'SELECT content, written_at FROM conversation_journal WHERE conversation_id = ?'
+        row = await self._run(lambda connection: connection.execute(query, (conversation_id,)).fetchone())
+        return None if row is None else JournalRow(*row, now=time.time())
 
     def _translated(self, error: sqlite3.Error) -> StoreError:
         code = getattr(error, 'sqlite_errorcode', 0) & 0xFF

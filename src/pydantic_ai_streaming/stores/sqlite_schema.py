@@ -38,6 +38,12 @@ STEPS: list[tuple[str, ...]] = [
             PRIMARY KEY (conversation_id, entry_id)
         ) WITHOUT ROWID""",
         'CREATE INDEX conversation_tips_of_entry ON conversation_tips (entry_id)',
+        """CREATE TABLE conversation_journal (
+            conversation_id TEXT PRIMARY KEY,
+            turn_id TEXT NOT NULL,
+            written_at REAL NOT NULL,
+            content TEXT NOT NULL
+        )""",
     ),
 ]
 """What brings a file from each version to the next; the first from nothing to version 1."""

@@ -1,0 +1,166 @@
+"""The conversation of a chat and the store that keeps it: loaded, checked, taken over from a process that has died."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pydantic_ai.conversation import Conversation
+from pydantic_ai.conversation_store import ConversationConflict, ConversationStore
+from pydantic_ai.messages import ModelMessage
+
+from ..errors import ConversationChanged, ScopeConflict, TurnInProgress
+from ..run.stream import RunStream
+from ..stores.journal import JournalledTurn, TurnJournal
+
+__all__ = ['ELSEWHERE', 'KeptConversation']
+
+ELSEWHERE = 'in another process, or in another Chat'
+
+
+class KeptConversation:
+    """A conversation, in memory and in a store.
+
+    Attributes:
+        store: What keeps it.
+        journal: The same store, if it also keeps turns that go on.
+        id: The conversation's.
+        scope: Whose or where it is.
+        conversation: As it is in memory; `None` until it was loaded.
+        recovered: What a process that has died had added to it and not saved.
+        replaces: A journalled turn that is over, if there is one: the next turn may take its place.
+    """
+
+    def __init__(
+        self, store: ConversationStore, conversation_id: str, *, scope: str | None, history_limit: int | None
+    ) -> None:
+        self.store = store
+        self.journal = store if isinstance(store, TurnJournal) else None
+        self.id = conversation_id
+        self.scope = scope
+        self.conversation: Conversation | None = None
+        self.recovered: list[ModelMessage] = []
+        self.replaces: str | None = None
+        self._history_limit = history_limit
+        self._left: JournalledTurn | None = None
+        self._unsaved = False
+
+    async def load(self) -> Conversation:
+        """Read the conversation, with a turn that was left unfinished; what is only in memory is dropped.
+
+        Raises:
+            ScopeConflict: It is stored with another scope.
+            StoreError: The store cannot do it.
+        """
+        stored = await self.store.load(self.id, limit=self._history_limit, scope=self.scope)
+        if stored is None and self.scope is not None and await self.store.read_record(self.id) is not None:
+            raise ScopeConflict(self.id, scope=self.scope)
+        conversation = stored or Conversation(conversation_id=self.id)
+        self._left = await self._turn_left(conversation)
+        self._unsaved = self._left is not None
+        self.recovered = []
+        if self._left is not None:
+            self.recovered = self._left.messages
+            conversation.messages += self.recovered
+            conversation.usage, conversation.deferred_tool_requests = self._left.usage, None
+        self.conversation = conversation
+        return conversation
+
+    async def _turn_left(self, conversation: Conversation) -> JournalledTurn | None:
+        turn = None if self.journal is None else await self.journal.read_turn(self.id)
+        self.replaces = None if turn is None else turn.turn_id
+        if turn is None or turn.revision != conversation.revision:
+            return None  # what it added was saved, or the conversation went on without it
+        if self.scope is not None and turn.scope != self.scope:
+            raise ScopeConflict(self.id, scope=self.scope)
+        return turn
+
+    async def ready(self) -> Conversation:
+        """The conversation, for a turn that continues it: as it is stored, and with nobody else at it.
+
+        Raises:
+            TurnInProgress: Somebody else is.
+            ConversationChanged: It was saved or deleted since it was loaded.
+            ScopeConflict: It is stored with another scope.
+            StoreError: The store cannot do it.
+        """
+        conversation = self.conversation or await self.load()
+        while True:
+            if self._left is not None and not await self._is_over(self._left):
+                conversation = await self.load()
+                continue
+            is_taken_over = self._left is not None
+            try:
+                await self.save()
+            except ConversationChanged:
+                if not is_taken_over:
+                    raise
+                conversation = await self.load()  # another one has taken it over, or it has ended after all
+                continue
+            record = await self.store.read_record(self.id)
+            if (None if record is None else record.revision) != conversation.revision:
+                raise ConversationChanged(self.id)
+            if await self._turn_left(conversation) is None:
+                break
+            conversation = await self.load()  # somebody has begun a turn since
+        if self.journal is not None and record is None:
+            # Now it is listed, and found again by whoever does not know its id, should its first turn be its last.
+            await self.store.save(conversation, scope=self.scope)
+        return conversation
+
+    async def _is_over(self, left: JournalledTurn) -> bool:
+        """Whether a turn was left by its process, found out by waiting until it would have been written again."""
+        assert self.journal is not None
+        while left.left_in:
+            await asyncio.sleep(min(left.left_in, left.every))
+            now = await self.journal.read_turn(self.id)
+            if now is None or now.turn_id != left.turn_id:
+                return False
+            if now.written_at != left.written_at:
+                raise TurnInProgress(self.id, where=ELSEWHERE)
+            left = now
+        return True
+
+    def take(self, stream: RunStream[Any]) -> None:
+        """Add what a turn has said, however it ended."""
+        conversation = self.conversation
+        assert conversation is not None
+        if stream.result is not None:
+            self.conversation = stream.result.conversation
+        elif added := stream.new_messages:
+            conversation.messages = [*conversation.messages, *added]
+            conversation.deferred_tool_requests = None
+            if stream.usage.has_values():  # a run that was never begun knows nothing of those before
+                conversation.usage = stream.usage
+        else:
+            return
+        self._unsaved = True
+
+    async def save(self) -> None:
+        """Store what is only in memory.
+
+        Raises:
+            ConversationChanged: Somebody else has saved or deleted the conversation meanwhile.
+            ScopeConflict: It is stored with another scope.
+            StoreError: The store cannot do it.
+        """
+        if not self._unsaved or self.conversation is None:
+            return
+        try:
+            await self.store.save(self.conversation, scope=self.scope)
+        except ScopeConflict:
+            raise
+        except ConversationConflict:
+            raise ConversationChanged(self.id) from None
+        self._unsaved = False
+        self._left = None
+
+    async def branch(self, *, at: int | None = None, from_entry: str | None = None) -> None:
+        """Go back to an earlier point, or to a branch that was left, as `ConversationStore.branch`."""
+        conversation = await self.ready()
+        try:
+            self.conversation = await self.store.branch(
+                self.id, at=at, from_entry=from_entry, expected_revision=conversation.revision, scope=self.scope
+            )
+        except ConversationConflict:
+            raise ConversationChanged(self.id) from None
