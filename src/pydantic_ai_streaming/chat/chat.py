@@ -49,13 +49,14 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         history_limit: How many of the last messages to load; all by default. What is stored stays whole.
         deadlines: Limits of each turn.
         on_truncation: What to do with a reply that was cut off, as for `RunStream`.
-        options: What each turn passes to the run, unless it says otherwise.
         journal_every: Seconds of text that may be lost when the process dies, as long as the store keeps up. A turn of
             a process that has died is taken over after three times as long.
         journal_characters: Characters of which the same is true; no limit by default.
+        **options: What each turn passes to the run (`deps`, `usage_limits`, ...), unless it says otherwise.
 
     Raises:
         ValueError: A limit is not positive.
+        StreamUsageError: An option is the chat's own business.
 
     Example:
         ```python
@@ -95,9 +96,9 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         history_limit: int | None = None,
         deadlines: Deadlines | None = None,
         on_truncation: OnTruncation = 'raise',
-        options: RunOptions[DepsT] | None = None,
         journal_every: float = 0.5,
         journal_characters: int | None = None,
+        **options: Unpack[RunOptions[DepsT]],
     ) -> None:
         check_settings(deadlines, on_truncation)
         for name, value in {
@@ -110,7 +111,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         self._agent = agent
         self._deadlines = deadlines
         self._on_truncation: OnTruncation = on_truncation
-        self._options = cast('dict[str, Any]', options or {})
+        self._options = cast('dict[str, Any]', options)
         _refuse_own(self._options)
         self._turns = TurnSettings(every=journal_every, characters=journal_characters)
         self._history_limit = history_limit
@@ -320,9 +321,9 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
             history_limit=self._history_limit,
             deadlines=self._deadlines,
             on_truncation=self._on_truncation,
-            options=cast('RunOptions[DepsT]', self._options),
             journal_every=self._turns.every,
             journal_characters=self._turns.characters,
+            **cast('RunOptions[DepsT]', self._options),
         )
 
 

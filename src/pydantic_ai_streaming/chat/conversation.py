@@ -60,7 +60,7 @@ class ChatConversation:
 
     @property
     def recovered(self) -> list[ModelMessage]:
-        """The end of the history that a process left behind which died in the middle of a turn; mostly empty."""
+        """The end of the history, if a process has died in the middle of a turn; empty once that is saved."""
         return list(self._kept.recovered)
 
     async def load(self) -> None:

@@ -17,6 +17,9 @@ __all__ = ['ELSEWHERE', 'KeptConversation']
 
 ELSEWHERE = 'in another process, or in another Chat'
 
+A_MOMENT = 0.01
+"""Seconds that outweigh the rounding of two clocks."""
+
 
 class KeptConversation:
     """A conversation, in memory and in a store.
@@ -112,7 +115,7 @@ class KeptConversation:
         """Whether a turn was left by its process, found out by waiting until it would have been written again."""
         assert self.journal is not None
         while left.left_in:
-            await asyncio.sleep(min(left.left_in, left.every))
+            await asyncio.sleep(min(left.left_in + A_MOMENT, left.every))
             now = await self.journal.read_turn(self.id)
             if now is None or now.turn_id != left.turn_id:
                 return False
@@ -153,7 +156,7 @@ class KeptConversation:
         except ConversationConflict:
             raise ConversationChanged(self.id) from None
         self._unsaved = False
-        self._left = None
+        self._left, self.recovered = None, []
 
     async def branch(self, *, at: int | None = None, from_entry: str | None = None) -> None:
         """Go back to an earlier point, or to a branch that was left, as `ConversationStore.branch`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserContent, UserPromptPart
 
@@ -50,11 +51,10 @@ def exchanges(messages: Sequence[ModelMessage]) -> list[Exchange]:
         [('Hi', 'Hello!', False)]
     """
     prompts = {index: prompt for index, message in enumerate(messages) if (prompt := _prompt_in(message)) is not None}
-    starts = sorted({0, *prompts} if messages else ())
-    ends = [*starts[1:], len(messages)]
+    starts = sorted({0, *prompts}) if messages else []
     return [
         Exchange(start=start, prompt=prompts.get(start), messages=messages[start:end])
-        for start, end in zip(starts, ends, strict=True)
+        for start, end in zip_longest(starts, starts[1:])
     ]
 
 
