@@ -32,7 +32,7 @@ Prompt = str | Sequence[UserContent] | None
 class TurnSettings:
     """How the turns of a chat are journalled: seconds, and characters, that may be lost when the process dies."""
 
-    every: float
+    every: float | None
     characters: int | None
 
 
@@ -100,15 +100,15 @@ class Turn(AbstractAsyncContextManager[RunStream[OutputT]], Generic[OutputT]):
         return stream
 
     async def _journal(self, prompt: Prompt, conversation: Conversation) -> None:
-        kept = self._kept
-        if kept.journal is None:
+        kept, every = self._kept, self._settings.every
+        if kept.journal is None or every is None:
             return
         turn = JournalledTurn(
             conversation_id=kept.id,
             turn_id=uuid4().hex,
             revision=conversation.revision,
             scope=kept.scope,
-            every=self._settings.every,
+            every=every,
             usage=conversation.usage,
         )
         self._journalling = Journalling(kept.journal, turn, characters=self._settings.characters)
