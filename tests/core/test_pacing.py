@@ -214,6 +214,23 @@ def test_an_unfinished_word_is_shown_after_a_pause_but_half_a_delimiter_only_aft
     )
 
 
+def test_a_pause_does_not_part_a_letter_from_the_marks_that_come_after_it() -> None:
+    thai, dots, flag = ['ไม่ใช', '่แล้ว'], ['कह', 'ाँ'], ['on 🏳\ufe0f', '\u200d🌈!']
+    for first, rest in (thai, dots, flag):
+        events = [(0.0, first), (0.3, rest)]
+        shown = play(Smoothing(), events, 2.0)
+        ends = {len(joined(shown[: i + 1])) for i in range(len(shown))}
+        assert shown[0][0] < 0.3, 'what is complete is shown in the pause'
+        assert len(first) not in ends
+
+
+def test_a_word_that_takes_too_long_is_shown_but_its_last_cluster_is_not_parted_from_what_follows() -> None:
+    """The hold is of each code point: what only just came is not due because the start of its word is."""
+    word = ['क', '्', 'ष', 'त', '्', 'र', 'ि', 'य']
+    shown = play(Smoothing(), every(0.125, *word), 1.0)
+    assert milliseconds(shown) == snapshot([(600, 'क्ष'), (975, 'त्रि'), (1000, 'य')])
+
+
 def test_a_slow_line_is_given_up_by_whole_words() -> None:
     events = every(0.1, *'This line is too slow to wait for its very end'.replace(' ', ' |').split('|'))
     assert milliseconds(play(Smoothing(by='line'), events, 1.0)) == snapshot(
