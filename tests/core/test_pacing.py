@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from types import ModuleType
 from typing import Any
 
@@ -229,6 +230,30 @@ def test_a_word_that_takes_too_long_is_shown_but_its_last_cluster_is_not_parted_
     word = ['क', '्', 'ष', 'त', '्', 'र', 'ि', 'य']
     shown = play(Smoothing(), every(0.125, *word), 1.0)
     assert milliseconds(shown) == snapshot([(600, 'क्ष'), (975, 'त्रि'), (1000, 'य')])
+
+
+def test_after_a_pause_tokens_flow_as_before_and_a_flood_is_spread() -> None:
+    tokens = [(i * 0.03 + i % 3 * 0.008, 'word ') for i in range(60)]
+    pause = tokens[-1][0] + 1.0
+    after = [(pause + instant, text) for instant, text in tokens]
+    late = delays(tokens + after, play(Smoothing(), tokens + after, after[-1][0]))
+    half = len(late) // 2
+    assert sum(late[half:]) < 1.2 * sum(late[:half])
+    flood = [(pause + i * 0.0001, 'word ') for i in range(200)]
+    shown = play(Smoothing(), tokens + flood, pause + 2)
+    assert len([text for instant, text in shown if pause <= instant]) > 10
+
+
+def test_tokens_that_come_irregularly_are_evened_out() -> None:
+    random, now = Random(1), 0.0
+    events: list[Event] = []
+    for _ in range(2000):
+        events.append((now, 'word '))
+        now += random.lognormvariate(math.log(0.013), 1)
+    trace = BENCHMARK.Trace('', events, now, {})
+    raw, paced = (BENCHMARK.measure(trace, shown) for shown in (events, play(Smoothing(), events, now)))
+    assert paced.variation < 0.95 * raw.variation
+    assert paced.mean < 40
 
 
 def test_a_slow_line_is_given_up_by_whole_words() -> None:

@@ -9,6 +9,7 @@ It has no clock. Time is an argument, in seconds from any origin, and `Pacer.nex
 - the pace is the backlog divided by the time until the next burst is expected, from the gaps between bursts so far;
 - the pace is raised to what the oldest characters need to be shown in time;
 - text that arrives when nothing waits is shown at once, and so is the first piece;
+- where the gaps are irregular, a constant short time evens out what the average gap cannot;
 - an unfinished unit is held as long as the gaps so far justify, then shown cut between graphemes;
 - after the end of the source the rest follows at an even pace within `Smoothing.drain`.
 """
@@ -277,6 +278,8 @@ class Pacer:
         if not self._closed:
             # One update early, so that nothing waits when more comes.
             left = self._bursts.expected - self._frame - self._now
+            if left < self._bursts.least:
+                left = self._bursts.least
         else:
             left = self._drain_end - self._now
             rate = max(rate, self._rate)
