@@ -198,7 +198,7 @@ def test_a_batch_is_spread_until_the_next_is_expected() -> None:
 def test_a_dump_drains_evenly_and_at_once_if_asked_to() -> None:
     events = [(0.0, 'word ' * 40)]
     assert [(ms, len(text)) for ms, text in milliseconds(play(Smoothing(), events, 0.0))] == snapshot(
-        [(0, 15), (17, 30), (33, 30), (50, 30), (67, 30), (83, 25), (100, 40)]
+        [(0, 15), (17, 30), (33, 30), (50, 30), (67, 30), (83, 30), (114, 35)]
     )
     assert [(ms, len(text)) for ms, text in milliseconds(play(Smoothing(drain=0), events, 0.0))] == snapshot([(0, 200)])
 
@@ -254,6 +254,14 @@ def test_tokens_that_come_irregularly_are_evened_out() -> None:
     raw, paced = (BENCHMARK.measure(trace, shown) for shown in (events, play(Smoothing(), events, now)))
     assert paced.variation < 0.95 * raw.variation
     assert paced.mean < 40
+
+
+def test_the_last_piece_of_a_long_rest_comes_when_the_drain_ends() -> None:
+    shown = play(Smoothing(), [(0.0, 'word ' * 600)], 0.0)
+    assert shown[-1][0] == pytest.approx(Smoothing().drain)
+    assert len(shown[-1][1]) < 800
+    late = play(Smoothing(max_lag=0.1), [(0.0, 'word ' * 600)], 0.05)
+    assert late[-1][0] <= 0.1 + FRAME
 
 
 def test_a_slow_line_is_given_up_by_whole_words() -> None:

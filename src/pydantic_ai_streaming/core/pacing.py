@@ -40,7 +40,7 @@ class Smoothing:
 
     Example:
         >>> Smoothing(by='line', max_lag=0.25)
-        Smoothing(by='line', max_lag=0.25, drain=0.115, max_hold=0.6, fps=60)
+        Smoothing(by='line', max_lag=0.25, drain=0.114, max_hold=0.6, fps=60)
     """
 
     by: Unit = 'word'
@@ -53,7 +53,7 @@ class Smoothing:
     stream is some 20 ms late with either.
     """
 
-    drain: float = 0.115
+    drain: float = 0.114
     """Seconds at most from the end of the source to the last piece. 0 shows the rest with the next update."""
 
     max_hold: float = 0.6
@@ -271,6 +271,10 @@ class Pacer:
             self._unit_due = unit_due if unit_due > earliest else earliest
         else:
             self._unit_due = earliest
+        if self._last_update < self._unit_due == self._next_update:
+            # The last one, which shows all the rest: no sooner than it must, or the end would come with a jump.
+            latest = min(self._drain_end, self._backlog.batches[0].deadline)
+            self._unit_due = latest if latest > self._next_update else self._next_update
 
     def _pace(self) -> float:
         """Characters per second."""
