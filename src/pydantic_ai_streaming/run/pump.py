@@ -19,6 +19,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.run import AgentRunResultEvent
 
+from ..aio.closing import over
 from ..aio.cursor import Cursor
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..core.record import Record
@@ -147,17 +148,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         if self in _inside.get():
             # A tool or a hook of the run itself: waiting for the run would be waiting for itself.
             return
-        cancelled: asyncio.CancelledError | None = None
-        while not self._task.done():
-            try:
-                await asyncio.wait({self._task})
-            except asyncio.CancelledError as error:
-                if cancelled is not None:
-                    # Asked twice: whatever still cleans up is told so too.
-                    self._task.cancel()
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+        await over(self._task)
 
     async def wait(self) -> None:
         """Wait until the end of the record, without any influence on the run."""
@@ -274,7 +265,8 @@ class Pump(RequestObserver, Generic[OutputT]):
                 self._watch.reject(verdict)
         else:
             self._invalid = self._invalid or verdict
-            self._task.cancel()
+            if not self._task.cancelling():
+                self._task.cancel()
 
     def _provider_sent(self, event: object, now: float) -> None:
         self._grace.last_event = now
@@ -358,7 +350,8 @@ class Pump(RequestObserver, Generic[OutputT]):
     # Time
 
     def _late(self, due: Due) -> None:
-        if due.phase != 'total' and self._end_finished_response():
+        if self._task.cancelling() or (due.phase != 'total' and self._end_finished_response()):
+            # One that is on its way out is not late; and a second cancellation would meet it while it closes things.
             return
         self._expired = due
         self._task.cancel()
