@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any, TypeAlias
 
 import anyio
 import pytest
 from pydantic_ai import Agent
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.messages import AgentStreamEvent, ModelResponse, PartStartEvent, TextPart
+from pydantic_ai.tools import RunContext
 
 from pydantic_ai_streaming import Deadlines, RunStream
-from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
+from pydantic_ai_streaming.testing import ScriptedModel, Thinking, ToolCall
 from tests.lag import Lag
 from tests.material import needs_recordings, provider_agent
 from tests.run.stages import PROVIDERS, Stage
@@ -150,3 +153,45 @@ async def test_a_limit_that_passes_while_a_stopped_run_cleans_up_is_no_timeout()
     async with RunStream(agent.run_stream_events('Go'), deadlines=Deadlines(total=2)) as stream:
         await asyncio.sleep(1)
     assert (stream.finish, asyncio.get_running_loop().time()) == ('stopped', 4)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.no_task_left
+async def test_the_text_in_the_history_is_the_text_that_was_shown_at_whatever_turn_a_run_is_left() -> None:
+    texts: set[str] = set()
+    for turns in range(120):
+        agent = Agent(ScriptedModel([Thinking('Hm. '), 'Let me ', 'look. ', ToolCall('look')], ['Done.']))
+
+        @agent.tool_plain
+        async def look() -> str:
+            return 'seen'
+
+        async with RunStream(agent.run_stream_events('Go')) as stream:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        responses = [message for message in stream.messages if isinstance(message, ModelResponse)]
+        said = [part.content for response in responses for part in response.parts if isinstance(part, TextPart)]
+        assert ''.join(said) == stream.text_so_far, turns
+        assert ''.join([piece async for piece in stream.text()]) == stream.text_so_far
+        texts.add(stream.text_so_far)
+    assert {'', 'Let me ', 'Let me look. '} <= texts
+
+
+class Censor(AbstractCapability[Any]):
+    """Looks at each part for a while before it may be shown."""
+
+    async def wrap_run_event_stream(
+        self, ctx: RunContext[Any], *, stream: AsyncIterable[AgentStreamEvent]
+    ) -> AsyncIterable[AgentStreamEvent]:
+        async for event in stream:
+            if isinstance(event, PartStartEvent):
+                await asyncio.sleep(1)
+            yield event
+
+
+@pytest.mark.virtual_time
+async def test_what_a_capability_still_looks_at_when_a_run_is_left_is_not_shown() -> None:
+    agent = Agent(ScriptedModel([Thinking('Hm. '), 'Secret.']), capabilities=[Censor()])
+    async with RunStream(agent.run_stream_events('Go')) as stream:
+        await asyncio.sleep(1.5)
+    assert stream.text_so_far == ''

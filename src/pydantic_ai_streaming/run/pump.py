@@ -91,6 +91,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._replies_before = 0
         self.judge: OutputJudge | None = None
         self._invalid: InvalidOutput | None = None
+        self._begun: PartStartEvent | None = None
 
     def start(self) -> None:
         """Start the run. Call it inside the event loop that the run is to live in."""
@@ -188,12 +189,22 @@ class Pump(RequestObserver, Generic[OutputT]):
         else:
             if isinstance(error, asyncio.CancelledError):
                 self.cancellation = error
+            self._catch_up()
             self._messages = resumable(self._history())
             self.finish, ended = self._reason(error)
         if isinstance(ended, StreamTruncated | StreamTimeout | InvalidOutput):
             # Told already or not, it carries what there is now that the run has let go of everything.
             ended.text, ended.messages, ended.usage = self.digest.text, self.messages(), self.driver.usage()
         self.record.close(ended, now=now)
+
+    def _catch_up(self) -> None:
+        """Record the start of a part that the history has already.
+
+        pydantic-ai tells the end of the part before it first, and a run that is stopped between the two loses it. If a
+        capability holds it, to look whether it may be shown, it stays there.
+        """
+        if self._begun is not None and self._watch is not None and self._watch.alone:
+            self._tell(self._begun)
 
     def _history(self) -> list[ModelMessage]:
         messages = self.driver.messages()
@@ -246,6 +257,9 @@ class Pump(RequestObserver, Generic[OutputT]):
         # Views may have learnt of a deadline already while the run still unwinds.
         if not self.record.closed:
             self.record.append(event, now)
+        if type(event) is PartStartEvent:
+            # Not always the same object: pydantic-ai may have made another one of it on the way.
+            self._begun = None
         if self.judge is not None:
             self._hear(self.judge.add(event))
         if type(event) is OutputToolResultEvent and event.part.outcome == 'retried':
@@ -282,6 +296,7 @@ class Pump(RequestObserver, Generic[OutputT]):
     def request_opened(self, messages: Sequence[ModelMessage]) -> None:
         """The model is about to be asked."""
         self._truncated = False
+        self._begun = None
         self._asked = messages
         self._replies_before = _replies(self.driver.messages() or messages)
         self._look_for_a_rejection()
@@ -310,6 +325,8 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def response_event(self, event: ModelResponseStreamEvent) -> None:
         """The provider has sent something. Capabilities of the agent may still keep it back, or keep it."""
+        if self.driver.passes_events and type(event) is PartStartEvent:
+            self._begun = event
         self._provider_sent(event, self._loop.time())
 
     def response_truncated(self, model_name: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic_ai.capabilities import (
     AbstractCapability,
+    CombinedCapability,
     RawOutput,
     WrapModelRequestHandler,
     WrapOutputValidateHandler,
@@ -88,6 +89,9 @@ class ModelWatch(AbstractCapability[Any]):
     tools: Mapping[str, ToolsetTool[Any]] = field(default_factory=dict[str, ToolsetTool[Any]], init=False, repr=False)
     """The tools that the model was offered last."""
 
+    alone: bool = field(default=False, init=False, repr=False)
+    """Whether no other capability of the run comes between the model's events and whoever watches."""
+
     _output_mode: Callable[[], OutputMode] = field(default=lambda: 'auto', init=False, repr=False)
 
     _rejection: str | None = field(default=None, init=False, repr=False)
@@ -108,6 +112,8 @@ class ModelWatch(AbstractCapability[Any]):
         """Know the task that holds the connection of a request."""
         self._tasks.add(_current_task())
         self.context = ctx.validation_context
+        everybody = ctx.root_capability.capabilities if isinstance(ctx.root_capability, CombinedCapability) else [self]
+        self.alone = not any(other.has_wrap_run_event_stream for other in everybody if other is not self)
         self.tools = {} if ctx.tool_manager is None else ctx.tool_manager.tools or {}
         return await handler(request_context)
 
