@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-__all__ = ['close', 'drain', 'over', 'uninterrupted']
+__all__ = ['close', 'close_after', 'drain', 'over', 'uninterrupted']
 
 PATIENCE = 0.1
 """Seconds that something gets to end before a cancellation of whoever waits for that is passed on to it.
@@ -23,6 +23,19 @@ async def close(iterator: object) -> None:
     aclose = getattr(iterator, 'aclose', None)
     if aclose is not None:
         await aclose()
+
+
+async def close_after(iterator: object, error: BaseException) -> None:
+    """Close an async iterator because of an error, which a failure to close must not hide: it becomes a note of it.
+
+    Whoever leaves early (`GeneratorExit`) has no error yet and is told of the failure.
+    """
+    try:
+        await close(iterator)
+    except Exception as failure:
+        if isinstance(error, GeneratorExit):
+            raise
+        error.add_note(f'Closing the source failed, too: {failure!r}')
 
 
 async def drain(task: asyncio.Task[Any]) -> None:
