@@ -13,7 +13,7 @@ from uuid import uuid4
 from pydantic_ai.conversation import Conversation
 from pydantic_ai.messages import ModelMessage, ModelRequest, UserContent, UserPromptPart
 
-from ..aio.closing import outlast
+from ..aio.closing import over
 from ..errors import ConversationChanged, StreamingError, TurnInProgress
 from ..run.stream import RunStream
 from ..stores.journal import JournalledTurn
@@ -34,6 +34,10 @@ class TurnSettings:
 
     every: float | None
     characters: int | None
+
+
+PATIENCE = 10.0
+"""Seconds that a save gets before a cancellation of whoever leaves the turn is passed on to it."""
 
 
 class Seat:
@@ -130,7 +134,7 @@ class Turn(AbstractAsyncContextManager[RunStream[OutputT]], Generic[OutputT]):
         """Save the turn, even if the caller is cancelled. If both went wrong, the error of the run goes first."""
         settling = asyncio.create_task(self._save(stream), name='pydantic-ai-streaming save')
         try:
-            await outlast(settling)
+            await over(settling, patience=PATIENCE)
         finally:
             self._seat.leave(self)
         failure = settling.exception()
