@@ -10,7 +10,6 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut
 from pydantic_ai.messages import (
     ModelMessage,
-    ModelRequest,
     ModelResponseStreamEvent,
     OutputToolResultEvent,
     PartStartEvent,
@@ -37,6 +36,7 @@ from .alarm import Alarm
 from .driver import Driver, History
 from .grace import Grace
 from .judge import OutputJudge
+from .mount import Asked
 from .run_history import RunHistory
 from .watch import ModelWatch, OnTruncation, RequestObserver
 
@@ -66,8 +66,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         deadlines: Deadlines,
         watch: ModelWatch | None,
         on_truncation: OnTruncation,
-        given: list[ModelMessage],
-        prompt: ModelRequest | None,
+        asked: Asked,
     ) -> None:
         self.driver = driver
         self.record: Record[RunEvent] = Record()
@@ -77,13 +76,14 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._limited = not deadlines.unlimited
         self._watch = watch
         self._on_truncation: OnTruncation = on_truncation
-        self._history = RunHistory(driver, watch, given=given, prompt=prompt)
+        self._history = RunHistory(driver, watch, given=asked.history, prompt=asked.prompt)
+        self._used_before = asked.usage
         self._final: History | None = None
         self._truncated = False
         self._stopping = False
         self._expired: Due | None = None
         self._surfacing: asyncio.TimerHandle | None = None
-        self._feedback_seen = rejection_in(given)
+        self._feedback_seen = rejection_in(asked.history)
         self._refused: tuple[str, str] | None = None
         self.judge: OutputJudge | None = None
         self._invalid: InvalidOutput | None = None
@@ -131,12 +131,12 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def stats(self) -> StreamStats:
         """The figures so far."""
-        usage = self.driver.usage()
+        usage, before = self.driver.usage(), self._used_before
         closed_at = self.record.closed_at
         return self.digest.meter.stats(
             self._loop.time() if closed_at is None else closed_at,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
+            input_tokens=max(0, usage.input_tokens - before.input_tokens),
+            output_tokens=max(0, usage.output_tokens - before.output_tokens),
         )
 
     async def stop(self) -> None:
