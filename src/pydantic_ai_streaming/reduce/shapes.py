@@ -6,7 +6,7 @@ objects and arrays, the container that takes the parts. `shaping` makes them fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any, Self, TypeAlias
 
@@ -157,6 +157,11 @@ class Container:
         """The name of the field that `name` in the JSON object gives its value."""
         return name
 
+    def keys_of(self, step: Any) -> Iterable[Any]:
+        """The names that a step of a path may stand for: those of the document, and then those of fields."""
+        # A path in one string cannot tell `0` from `'0'`.
+        return (step,) if isinstance(step, str) else (step, str(step))
+
     def replaces(self, key: str) -> bool:
         """Whether a key that comes again makes good what was wrong with it. In a dict, pydantic looks at both."""
         return False
@@ -231,6 +236,11 @@ class ObjectContainer(Container):
     def field(self, name: Any) -> Any:
         """The field that a key belongs to."""
         return self._names.get(name, name)
+
+    def keys_of(self, step: Any) -> Iterable[Any]:
+        """Keys, and then those of the field of that name."""
+        yield from super().keys_of(step)
+        yield from (key for key, name in self._names.items() if name == step)
 
     def shows(self, parts: dict[str, Any]) -> bool:
         """Whether all is there that has to be before anything may show."""
