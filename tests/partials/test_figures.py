@@ -46,5 +46,5 @@ def test_a_peer_that_is_not_there_says_how_to_get_it() -> None:
 
 
 def test_a_benchmark_that_does_not_exist_is_named() -> None:
-    with pytest.raises(SystemExit, match="'nothing' is none of smoothing, .*partials"):
+    with pytest.raises(SystemExit, match=r"'nothing' is none of smoothing, .*partials"):
         main('nothing')

@@ -108,6 +108,8 @@ class OutputReader:
             self._part(event.index, event.part)
         elif isinstance(event, PartEndEvent):
             self._part_end(event.index)
+            if event.next_part_kind is None:
+                self.end()
         elif isinstance(event, AttemptRejectedEvent):
             self._attempt += 1
             self._next_response()
@@ -124,6 +126,14 @@ class OutputReader:
     def attempt(self) -> int:
         """The attempt that is coming, counted from 1."""
         return self._attempt
+
+    def end(self) -> None:
+        """The response is over: a document that is not complete will not be. One that is invalid was perhaps left."""
+        if self.is_text and self.has_calls:
+            # Text beside a call is no output.
+            return
+        if self.reader is not None and self.reader.document.size and not self.reader.document.errors:
+            self.reader.close()
 
     def _next_response(self) -> None:
         self._index = self._arguments = self.reader = None
