@@ -312,6 +312,16 @@ async def test_an_error_in_arguments_that_come_whole_counts_too(on_invalid: Lite
         assert (error, stream.finish, len(model.requests)) == (None, 'complete', 2)
 
 
+async def test_half_of_a_surrogate_pair_in_arguments_that_come_as_a_dict_is_invalid_and_breaks_nothing() -> None:
+    call = ToolCall('final_result', {'title': 'half \ud83d', 'tasks': [], 'total': 0}, pieces='mapping')
+    stream = RunStream(Agent(ScriptedModel([call]), output_type=Plan).run_stream_events('Go'))
+    async with stream:
+        error = await end_of(stream.partial_outputs(on_invalid='stop'))
+        assert await end_of(stream.tool_calls()) is error
+    assert isinstance(error, InvalidOutput)
+    assert 'one half of a surrogate pair' in str(error)
+
+
 async def test_run_stream_cannot_ask_again_and_says_so_at_the_call() -> None:
     agent, _ = scripted('tool', GOOD)
     async with RunStream(agent.run_stream('Go')) as stream:

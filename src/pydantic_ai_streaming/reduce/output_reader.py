@@ -15,7 +15,6 @@ from pydantic_ai.messages import (
     ToolCallPart,
     ToolCallPartDelta,
 )
-from pydantic_core import to_json
 
 from ..core.json_entry import JsonEntry
 from .events import AttemptRejectedEvent
@@ -23,6 +22,7 @@ from .filling import Results
 from .outputs import Outputs
 from .partial_output import PartialOutput
 from .partial_reader import PartialReader
+from .raw import json_of
 from .shapes import Context, Shape
 from .text_entry import TextEntry
 
@@ -214,7 +214,7 @@ class OutputReader:
         if index == self._index and self._arguments is not None:
             # They come whole, or as pieces of an object that pydantic-ai puts together.
             arguments, self._arguments = self._arguments, None
-            self._feed(to_json(arguments).decode())
+            self._feed(json_of(arguments))
 
     def _feed(self, text: str | None) -> None:
         if text and self.reader is not None:

@@ -23,10 +23,11 @@ from pydantic_ai.messages import (
     ToolResultEvent,
 )
 from pydantic_ai.tools import ToolApproved
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from .events import AttemptRejectedEvent
 from .partial_reader import PartialReader
+from .raw import json_of
 from .shapes import Shape
 from .tool_call import ENDED, ToolCall, ToolCallKind, ToolCallState
 
@@ -165,7 +166,7 @@ class ToolWatch:
         if isinstance(args, Mapping):
             arguments = self._dicts[call.number] = {**self._dicts.get(call.number, {}), **args}
             self._readers.pop(call.number, None)
-            call = self._more(call.emptied(), to_json(arguments).decode())
+            call = self._more(call.emptied(), json_of(arguments))
         elif args:
             call = self._more(call, args)
         if args and call.kind == 'native' and call.state == 'calling' and _is_whole(call.arguments):
