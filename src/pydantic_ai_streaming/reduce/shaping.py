@@ -344,7 +344,7 @@ class _Shaper:
         build = root_builder(schema['cls'])
 
         def finish() -> None:
-            shape.grows, shape.wrap = inner.grows, after(inner.wrap, build)
+            shape.grows, shape.hidden, shape.wrap = inner.grows, inner.hidden, after(inner.wrap, build)
             self._go_on(shape, inner, lambda part: around(schema, part), self._validator(schema, config), build)
 
         self._making.once_made(inner, shape, finish)
