@@ -83,6 +83,22 @@ def test_a_default_is_missing_after_its_object_has_closed_too(kind: Any, text: s
     assert states(kind, text, path) == ['missing']
 
 
+@pytest.mark.parametrize(
+    ('kind', 'text', 'path'),
+    [
+        (Chosen, '{"fullName":1,"rest":1}', 'name'),
+        (list[Chosen], '[{"full_name":"Al"},{"full_name":1}]', '1.name'),
+        (dict[str, Label], '{"a":{"text":"a","otherText":[1]}}', ('a', 'other')),
+        (Dwelling, '{"street":"x","number":"y"}', 'number'),
+    ],
+)
+def test_what_is_invalid_is_so_by_its_key_and_by_its_field(kind: Any, text: str, path: Any) -> None:
+    assert states(kind, text, path)[-1] == 'invalid'
+    *_, last = partial_outputs([text], kind)
+    assert last.state(last.errors[0].path) == 'invalid'
+    assert last.state() == 'invalid'
+
+
 def test_what_waited_for_a_needed_field_is_told_as_complete_when_it_shows() -> None:
     *_, last = partial_outputs(iter('{"rest":1,"point":{"x":1},"source":"s"}'), Waiting)
     assert last.finished == (('rest',), ('point',), ('source',), ())

@@ -133,11 +133,19 @@ class Log(list[Any]):
 
     def complete(self, frame: Frame, name: Any, before: int) -> Complete | None:
         """What was complete under a name of a frame before a place in the log."""
+        self._catch_up()
+        found = self._complete.get((frame, name))
+        return found if found is not None and found.at < before else None
+
+    def inside(self, frame: Frame, name: Any) -> Frame | None:
+        """The frame of the object or the array under a name of a frame, if it has shown."""
+        self._catch_up()
+        return self._frames.get((frame, name))
+
+    def _catch_up(self) -> None:
         for at in range(self._indexed, len(self), 4):
             self._index(at, *self[at : at + 4])
         self._indexed = len(self)
-        found = self._complete.get((frame, name))
-        return found if found is not None and found.at < before else None
 
     def _index(self, at: int, kind: str, frame: Frame, name: Any, value: Any) -> None:
         if kind == OPENED:

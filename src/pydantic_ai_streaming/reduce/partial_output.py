@@ -11,7 +11,7 @@ from typing_extensions import TypeVar
 from .frames import ADDED, CLOSED, ENDED, GAP, OPENED, REPLACED, TEXT, Frame, Log, first, path_of
 from .invalid import InvalidPart, Path
 from .shapes import MISSING
-from .states import FieldState, found_at, opened, state_of
+from .states import FieldState, found_at, leads_into, opened, state_of
 
 __all__ = ['Change', 'FieldState', 'Moment', 'PartialOutput', 'as_path', 'differ', 'elements']
 
@@ -128,7 +128,7 @@ class PartialOutput(Generic[OutputT]):
         """
         steps = as_path(path)
         moment = self.moment
-        if any(error.path[: len(steps)] == steps for error in self.errors) and not self._is_open(steps):
+        if self.errors and self._is_invalid(steps):
             return 'invalid'
         if moment is None or self.replaces:
             return 'missing' if found_at(self.value, steps) is MISSING else 'complete'
@@ -160,11 +160,19 @@ class PartialOutput(Generic[OutputT]):
         # A tuple until somebody asks: there is one for each snapshot, and most are looked at for their value only.
         return None if self._moment is None else Moment._make(self._moment)
 
-    def _is_open(self, steps: Path) -> bool:
+    def _is_invalid(self, steps: Path) -> bool:
         moment = self.moment
-        if moment is None or self.is_final:
-            return False
-        return any(path_of(frame) == (*moment.prefix, *steps) for frame, _ in moment.frames[1:])
+        if moment is None:
+            return any(error.path[: len(steps)] == steps for error in self.errors)
+        (outermost, _), *frames = moment.frames
+        steps = *moment.prefix, *steps
+
+        def is_at(path: Path) -> bool:
+            return leads_into(path, steps, moment.log, outermost)
+
+        # What is open may still become valid: a key that comes again can set it right.
+        is_open = any(len(path) == len(steps) and is_at(path) for path in (path_of(frame) for frame, _ in frames))
+        return not is_open and any(is_at((*moment.prefix, *error.path)) for error in self.errors)
 
 
 def differ(one: Any, other: Any) -> bool:

@@ -13,7 +13,7 @@ from .frames import Frame, Log
 from .invalid import Path
 from .shapes import MISSING
 
-__all__ = ['FieldState', 'found_at', 'opened', 'state_of']
+__all__ = ['FieldState', 'found_at', 'leads_into', 'opened', 'state_of']
 
 FieldState: TypeAlias = Literal['missing', 'streaming', 'complete', 'invalid']
 """What is known of one place: nothing has come, it is coming, it is complete and valid, it is invalid."""
@@ -43,6 +43,23 @@ def state_of(path: Path, log: Log, end: int, frames: Sequence[Frame], coming: An
             return 'missing' if found_at(found.value, path[depth - 1 :]) is MISSING else 'complete'
         frame = found.frame
     return 'streaming'
+
+
+def leads_into(path: Path, steps: Path, log: Log, frame: Frame) -> bool:
+    """Whether a path leads to a place, or into what is there.
+
+    Args:
+        path: From the document, by its keys.
+        steps: To the place, by keys or by names of fields.
+        log: What became visible.
+        frame: The outermost one.
+    """
+    inside = log.inside(frame, 0)
+    for key, step in zip(path, steps, strict=False):
+        if key != step and (inside is None or key not in inside.container.keys_of(step)):
+            return False
+        inside = None if inside is None else log.inside(inside, key)
+    return len(path) >= len(steps)
 
 
 def found_at(value: Any, path: Iterable[str | int]) -> Any:
