@@ -100,6 +100,15 @@ def test_text_grows_where_it_stays_what_it_is(kind: Any, seen: list[str]) -> Non
     assert shown(kind, '" a', ' b ') == seen
 
 
+def test_text_never_shows_longer_than_it_may_be() -> None:
+    assert shown(list[Annotated[str, Field(max_length=3)]], '["ab', 'cd', 'ef', '"') == [
+        "['ab']",
+        "['abc']",
+        "['abc']",
+        '[None]',
+    ]
+
+
 def test_white_space_is_what_pydantic_takes_for_it() -> None:
     kind = Annotated[str, StringConstraints(strip_whitespace=True)]
     for code in [*range(0x20, 0x3100), 0xFEFF, 0x1F, 0x85]:

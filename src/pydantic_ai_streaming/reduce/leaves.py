@@ -78,7 +78,10 @@ def _growth(schema: Schema, config: Schema) -> Callable[[str], str] | None:
 
     if schema.get('pattern') or says('to_lower') or says('to_upper'):
         return None
-    return trimmed if says('strip_whitespace') else as_it_is
+    grows = trimmed if says('strip_whitespace') else as_it_is
+    longest: int | None = says('max_length')
+    # What is longer is invalid, which its end will tell.
+    return grows if longest is None else lambda text: grows(text)[:longest]
 
 
 def _quick_int(token: str) -> Any:
