@@ -325,7 +325,7 @@ class _Shaper:
             return self._validator(schema, config)
 
         known = {other: fields[other] for other in keys}
-        shape = DependentShape(DependentField(name, keys, known, make, self._validated(config)))
+        shape = DependentShape(DependentField(name, keys, known, config, make, self._validated(config)))
         shape.needed = place.needed
         return shape
 
