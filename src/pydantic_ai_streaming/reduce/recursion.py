@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import cast
 
 from .shapes import Shape
@@ -14,11 +14,11 @@ class Making:
     """The shapes of one type while they are being made, and what has to wait for them."""
 
     def __init__(self) -> None:
-        self._shapes: dict[str, Shape] = {}
+        self._shapes: dict[Hashable, Shape] = {}
         self._unfinished: list[Shape] = []
         self._waiting: list[Callable[[], None]] = []
 
-    def of(self, ref: str, make: Callable[[], Shape]) -> Shape:
+    def of(self, ref: Hashable, make: Callable[[], Shape]) -> Shape:
         """The shape of a definition: made when it is first asked for, unfinished if that is in the middle of it."""
         if ref not in self._shapes:
             self._shapes[ref] = shape = Shape()

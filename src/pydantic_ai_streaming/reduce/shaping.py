@@ -37,13 +37,14 @@ from .shapes import (
     WholeContainer,
     after,
 )
-from .shells import Schema, Validated, around, fields_of, keys_of, name_of, open_validator, refers, shell
+from .shells import Schema, Validated, around, fields_of, has_config, keys_of, name_of, open_validator, refers, shell
 from .show import show_of
 from .tagged import TaggedContainer
 from .tags import discriminator_of, tags_of
 
 __all__ = ['shape_of']
 
+_NO_CONFIG: Schema = {}
 _log = logging.getLogger('pydantic_ai_streaming')
 
 
@@ -97,7 +98,7 @@ class _Shaper:
             'typed-dict': self._object,
             'union': self._union,
         }
-        self.shape = self._shape(cast('Schema', adapter.core_schema), {})
+        self.shape = self._shape(cast('Schema', adapter.core_schema), _NO_CONFIG)
         self._making.finish()
 
     def _shape(self, schema: Schema, config: Schema) -> Shape:
@@ -122,8 +123,10 @@ class _Shaper:
         return self._shape(schema['schema'], config)
 
     def _reference(self, schema: Schema, config: Schema) -> Shape:
-        ref: str = schema['schema_ref']
-        return self._making.of(ref, lambda: self._shape(self._definitions[ref], {}))
+        definition = self._definitions[schema['schema_ref']]
+        # Under another configuration, what has none of its own is another shape.
+        under = _NO_CONFIG if has_config(definition) else config
+        return self._making.of((schema['schema_ref'], id(under)), lambda: self._shape(definition, under))
 
     def _validator(self, schema: Schema, config: Schema) -> Callable[[], SchemaValidator]:
         @cache
@@ -278,7 +281,8 @@ class _Shaper:
         return self._root(schema, config) if schema.get('root_model') else self._object(schema, config)
 
     def _object(self, schema: Schema, config: Schema) -> Shape:
-        config = schema.get('config') or config
+        # Of what is around it, a TypedDict takes no configuration.
+        config = schema.get('config') or (_NO_CONFIG if schema['type'] == 'typed-dict' else config)
         shape = self._leaf(schema, config)
         inner = schema
         while inner['type'] in ('model', 'dataclass', 'function-after'):
@@ -300,7 +304,7 @@ class _Shaper:
         names = {key: name for name, of_field in keys.items() for key in of_field}
         alone = not any(isinstance(place, DependentShape) for place in places.values())
         behavior = inner.get('extra_behavior') or config.get('extra_fields_behavior') or 'ignore'
-        unknown = IGNORED if behavior == 'ignore' else forbidden() if behavior == 'forbid' else ANY
+        unknown = IGNORED if behavior == 'ignore' else forbidden(inner) if behavior == 'forbid' else ANY
         if behavior == 'allow' and inner.get('extras_schema'):
             unknown = self._shape(inner['extras_schema'], config)
         validated, extra = self._validated(config), behavior == 'allow'
