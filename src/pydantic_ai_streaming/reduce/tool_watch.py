@@ -23,9 +23,10 @@ from pydantic_ai.messages import (
     ToolResultEvent,
 )
 from pydantic_ai.tools import ToolApproved
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from .events import AttemptRejectedEvent
+from .raw import json_of
 from .shapes import Shape
 from .tool_call import ENDED, ToolCall, ToolCallKind, ToolCallState
 
@@ -161,7 +162,7 @@ class ToolWatch:
     def _take(self, call: ToolCall, args: str | Mapping[str, Any] | None, now: float) -> ToolCall:
         if isinstance(args, Mapping):
             arguments = self._dicts[call.number] = {**self._dicts.get(call.number, {}), **args}
-            call = self._more(call.emptied(), to_json(arguments).decode())
+            call = self._more(call.emptied(), json_of(arguments))
         elif args:
             call = self._more(call, args)
         if args and call.kind == 'native' and call.state == 'calling' and _is_whole(call.arguments):
