@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, is_typeddict
 
 __all__ = ['main', 'reference']
 
@@ -48,8 +48,7 @@ def _entry(name: str, value: Any) -> Iterator[str]:
     elif inspect.isclass(value):
         yield _code(name, value)
         yield _first_paragraph(value)
-        public = {member: found for member, found in vars(value).items() if not member.startswith(('_', 'test_'))}
-        if members := [line for member, found in public.items() for line in _member(member, found)]:
+        if members := [line for member, found in _public_in(value).items() for line in _member(member, found)]:
             yield '\n'.join(members)
     elif inspect.isfunction(value):
         yield _code(name, value)
@@ -58,6 +57,18 @@ def _entry(name: str, value: Any) -> Iterator[str]:
         definition, text = _assigned(name)
         yield f'```text\n{definition}\n```'
         yield ' '.join(text.split('\n\n')[0].split())
+
+
+def _public_in(value: type) -> dict[str, Any]:
+    """The public members of a class, its own first, then those of bases that are not public themselves."""
+    public = importlib.import_module('pydantic_ai_streaming').__all__
+    members: dict[str, Any] = {}
+    for base in value.__mro__:
+        if base is value or (base.__module__.startswith('pydantic_ai_streaming') and base.__name__ not in public):
+            for member, found in vars(base).items():
+                if not member.startswith(('_', 'test_')):
+                    members.setdefault(member, found)
+    return members
 
 
 def _member(name: str, found: Any) -> Iterator[str]:
@@ -92,6 +103,8 @@ def _signature(name: str, value: Any, *, within: bool = False) -> str:
 
 
 def _parameters(value: Any) -> tuple[list[str], str]:
+    if is_typeddict(value):
+        return [f'{key}: {_annotation(kind)}' for key, kind in _keys(value).items()], ''
     signature = inspect.signature(value)
     shown: list[str] = []
     for parameter in signature.parameters.values():
@@ -107,6 +120,10 @@ def _parameters(value: Any) -> tuple[list[str], str]:
     result = signature.return_annotation
     is_function = result is not signature.empty and not inspect.isclass(value)
     return shown, f' -> {_annotation(result)}' if is_function else ''
+
+
+def _keys(value: Any) -> dict[str, Any]:
+    return {key: getattr(kind, '__forward_arg__', kind) for key, kind in value.__annotations__.items()}
 
 
 def _annotation(annotation: Any) -> str:
