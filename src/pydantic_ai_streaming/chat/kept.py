@@ -32,6 +32,7 @@ class KeptConversation:
         conversation: As it is in memory; `None` until it was loaded.
         recovered: What a process that has died had added to it and not saved.
         replaces: A journalled turn that is over, if there is one: the next turn may take its place.
+        own: The last turn of this chat itself.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class KeptConversation:
         self.conversation: Conversation | None = None
         self.recovered: list[ModelMessage] = []
         self.replaces: str | None = None
+        self.own: str | None = None
         self._history_limit = history_limit
         self._left: JournalledTurn | None = None
         self._unsaved = False
@@ -120,7 +122,7 @@ class KeptConversation:
     async def _is_over(self, left: JournalledTurn) -> bool:
         """Whether a turn was left by its process, found out by waiting until it would have been written again."""
         assert self.journal is not None
-        while left.left_in:
+        while left.left_in and left.turn_id != self.own:
             await asyncio.sleep(min(left.left_in + A_MOMENT, left.every))
             now = await self.journal.read_turn(self.id)
             if now is None or now.turn_id != left.turn_id:

@@ -115,6 +115,7 @@ class Turn(AbstractAsyncContextManager[RunStream[OutputT]], Generic[OutputT]):
             every=every,
             usage=conversation.usage,
         )
+        kept.own = turn.turn_id
         self._journalling = Journalling(kept.journal, turn, characters=self._settings.characters)
         asked: list[ModelMessage] = [] if prompt is None else [ModelRequest(parts=[UserPromptPart(prompt)])]
         await self._journalling.begin(asked, replaces=kept.replaces)
