@@ -31,18 +31,19 @@ async def drain(task: asyncio.Task[Any]) -> None:
         raise cancelled
 
 
-async def outlast(task: asyncio.Task[Any]) -> None:
-    """Wait until a task is over, even if the caller is cancelled meanwhile; that goes on afterwards.
+async def outlast(*tasks: asyncio.Task[Any]) -> None:
+    """Wait until tasks are over, even if the caller is cancelled meanwhile; that goes on afterwards.
 
-    Cancelled a second time, the caller is in a hurry: then the task is cancelled too.
+    Cancelled a second time, the caller is in a hurry: then the tasks are cancelled too.
     """
     cancelled: asyncio.CancelledError | None = None
-    while not task.done():
+    while going := [task for task in tasks if not task.done()]:
         try:
-            await asyncio.wait({task})
+            await asyncio.wait(going)
         except asyncio.CancelledError as error:
             if cancelled is not None:
-                task.cancel()
+                for task in going:
+                    task.cancel()
             cancelled = error
     if cancelled is not None:
         raise cancelled
