@@ -181,15 +181,19 @@ async def test_each_run_has_a_pace_of_its_own() -> None:
         assert max(b[0] - a[0] for a, b in pairwise(mine)) <= 0.3, name
 
 
-async def test_paced_text_is_shown_to_its_end_before_the_failure() -> None:
-    streams = {'fails': stream_of('All of this ', 'is shown', Fail(BROKEN), gap=0.01), 'other': stream_of('So is this')}
+async def test_paced_text_of_all_runs_is_shown_to_its_end_before_the_failure() -> None:
+    whole = {'fails': 'All of this is shown', 'other': 'and this, although it came at once. ' * 5}
+    streams = {
+        'fails': stream_of('All of this ', 'is shown', Fail(BROKEN), gap=0.1),
+        'other': stream_of(whole['other'], Stall(), gap=0.19),
+    }
     seen: dict[str, str] = {}
     runs = merge(streams)
     with pytest.raises(ModelHTTPError):
         await read_into(seen, runs, smoothing=Smoothing(max_lag=5))
-    assert seen == {'fails': 'All of this is shown'}
+    assert (seen, now()) == (whole, 0.2)
     view = runs.text(smoothing=Smoothing())
-    assert await anext(view) == ('fails', 'All of this is shown')
+    assert dict([await anext(view), await anext(view)]) == whole
     with pytest.raises(ModelHTTPError):
         await anext(view)
 

@@ -102,7 +102,7 @@ class MergedPacedView(AsyncIterator[tuple[K, str]], Generic[K, OutputT]):
     async def _wait(self, now: float) -> None:
         instants = [due for paced in self._paced.values() if (due := paced.next_due) is not None]
         due = min(instants, default=None)
-        if self._arrivals.exhausted and (due is None or self._arrivals.error is not None):
+        if due is None and self._arrivals.exhausted:
             self._arrivals.end()
         if await wait_for_update(self._arrivals, due, now, closed=self._arrivals.exhausted) and due is not None:
             self._not_before = due
