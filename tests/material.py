@@ -101,11 +101,17 @@ def blocks_of(body: bytes) -> list[bytes]:
 
 def text_in_blocks(api: str, blocks: Sequence[bytes]) -> str:
     """The text for the user in the SSE blocks of a response, read without any client."""
-    text = ''.join(piece for event in _events(blocks) for piece in _READ[api](event))
-    if text.startswith('<think>'):
+    return texts_after_blocks(api, blocks)[-1]
+
+
+def texts_after_blocks(api: str, blocks: Sequence[bytes]) -> list[str]:
+    """That text before the first block, and after each."""
+    raw, texts = '', ['']
+    for block in blocks:
+        raw += ''.join(piece for event in _events([block]) for piece in _READ[api](event))
         # Models that think aloud: pydantic-ai takes the thinking, and the white space after it, out of the text.
-        text = text.partition('</think>')[2].lstrip()
-    return text
+        texts.append(raw.partition('</think>')[2].lstrip() if raw.startswith('<think>') else raw)
+    return texts
 
 
 def _events(blocks: Sequence[bytes]) -> Iterator[Any]:

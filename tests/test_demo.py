@@ -166,7 +166,7 @@ stream.text(): the same reply, as it came, in 8 pieces
  2.91 s  'ver holds the model up.'
 
 arrived      ▇  ▅   ▇   ▆  ▇   █   ▆   ▃
-shown        ▂▂▂▂▂▂▂▁▃▂▃▂▂▂▃▃▃▃▁▂▃▂▂▂▂▂▄
+shown        ▂▂▂▂▂▂▂▁▃▂▃▂▂▂▃▃▃▂▂▂▃▂▂▂▂▂▄
           characters per 0.1 s, 58 at most
 
 ── 2. A tool at work: seen, and not taken for a stall ──────────────────────────

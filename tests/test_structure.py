@@ -38,7 +38,7 @@ OUTSIDE: dict[str, set[str]] = {
     'errors': {'pydantic_ai'},
     'core': {'regex', 'typing_extensions'},
     'reduce': {'pydantic', 'pydantic_core', 'pydantic_ai', 'typing_extensions'},
-    'aio': {'typing_extensions'},
+    'aio': {'anyio', 'typing_extensions'},
     'run': {'pydantic_ai'},
     'chat': {'pydantic_ai'},
     'stores': {'psycopg', 'psycopg_pool', 'pydantic', 'pydantic_core', 'pydantic_ai', 'redis'},

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 import pytest
 
-from pydantic_ai_streaming import Deadlines, StreamTimeout, guard
+from pydantic_ai_streaming import Deadlines, StreamTimeout, guard, smooth
 
 pytestmark = pytest.mark.virtual_time
 
@@ -156,3 +156,45 @@ async def test_total_holds_over_a_source_that_never_waits() -> None:
         async for _ in guard(ready(), Deadlines(total=3)):
             await asyncio.sleep(1)
     assert now() == 3
+
+
+class ClosesBadly:
+    """Fails after its first piece, or goes silent; and fails to close."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+        self.begun = False
+
+    def __aiter__(self) -> ClosesBadly:
+        return self
+
+    async def __anext__(self) -> str:
+        if not self.begun:
+            self.begun = True
+            return 'half '
+        if self.error is not None:
+            raise self.error
+        await asyncio.sleep(60)
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        raise OSError('gone already')
+
+
+@pytest.mark.parametrize('error', [None, ValueError('the reason')])
+async def test_a_failure_to_close_the_source_does_not_hide_why_it_is_closed(error: Exception | None) -> None:
+    with pytest.raises(StreamTimeout if error is None else ValueError) as raised:
+        async for _ in guard(ClosesBadly(error), Deadlines(idle=1)):
+            pass
+    assert raised.value.__notes__ == ["Closing the source failed, too: OSError('gone already')"]
+    if error is not None:
+        with pytest.raises(ValueError, match='the reason'):
+            async for _ in smooth(ClosesBadly(error)):
+                pass
+
+
+async def test_a_failure_to_close_the_source_is_told_where_nothing_else_is_wrong() -> None:
+    stream = guard(ClosesBadly(None), Deadlines(idle=1))
+    assert await anext(stream) == 'half '
+    with pytest.raises(OSError, match='gone already'):
+        await stream.aclose()

@@ -265,6 +265,29 @@ async def test_usage_and_its_limits_carry_on() -> None:
     assert chat.usage.requests == 2
 
 
+async def test_a_conversation_does_not_end_after_fifty_requests() -> None:
+    chat = Chat(Agent(ScriptedModel(['One.'], loop=True)))
+    for _ in range(60):
+        async with chat.send('Go') as stream:
+            await stream.get_output()
+    assert chat.usage.requests == 60
+
+
+async def test_a_turn_that_asks_for_ever_ends_after_fifty_requests() -> None:
+    agent = Agent(ScriptedModel([ToolCall('again')], loop=True))
+
+    @agent.tool_plain
+    async def again() -> None:
+        pass
+
+    chat = Chat(agent)
+    for turn in (1, 2):
+        with pytest.raises(UsageLimitExceeded):
+            async with chat.send('Go') as stream:
+                await stream.get_output()
+        assert chat.usage.requests == turn * 50
+
+
 async def test_an_approval_is_waited_for_from_one_turn_to_the_next() -> None:
     agent = Agent(
         ScriptedModel([ToolCall('pay', {'euros': 3})], ['Not paid.']), output_type=[str, DeferredToolRequests]

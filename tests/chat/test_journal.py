@@ -89,6 +89,13 @@ async def test_it_is_written_at_an_even_pace_and_not_after_the_end() -> None:
     assert len(store.written) == 5
 
 
+async def test_a_chat_may_do_without() -> None:
+    store = JournalStore()
+    async with Chat(talker(WORDS[:12]), store, 'c', journal_every=None).send('Count') as stream:
+        await stream.get_output()
+    assert store.written == []
+
+
 async def test_many_characters_are_written_before_their_time() -> None:
     store = JournalStore()
     chat = Chat(talker(['x' * 300, *['y'] * 20, Stall()]), store, 'c', journal_every=10, journal_characters=256)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from types import ModuleType
 from typing import Any
 
@@ -197,7 +198,7 @@ def test_a_batch_is_spread_until_the_next_is_expected() -> None:
 def test_a_dump_drains_evenly_and_at_once_if_asked_to() -> None:
     events = [(0.0, 'word ' * 40)]
     assert [(ms, len(text)) for ms, text in milliseconds(play(Smoothing(), events, 0.0))] == snapshot(
-        [(0, 15), (17, 30), (33, 30), (50, 30), (67, 30), (83, 25), (100, 40)]
+        [(0, 15), (17, 30), (33, 30), (50, 30), (67, 30), (83, 30), (114, 35)]
     )
     assert [(ms, len(text)) for ms, text in milliseconds(play(Smoothing(drain=0), events, 0.0))] == snapshot([(0, 200)])
 
@@ -212,6 +213,55 @@ def test_an_unfinished_word_is_shown_after_a_pause_but_half_a_delimiter_only_aft
     assert milliseconds(play(Smoothing(max_hold=0.2), [(0.0, 'Well '), (0.02, 'unfin*')], 2.0)) == snapshot(
         [(0, 'Well'), (20, ' unfin'), (220, '*')]
     )
+
+
+def test_a_pause_does_not_part_a_letter_from_the_marks_that_come_after_it() -> None:
+    thai, dots, flag = ['ไม่ใช', '่แล้ว'], ['कह', 'ाँ'], ['on 🏳\ufe0f', '\u200d🌈!']
+    for first, rest in (thai, dots, flag):
+        events = [(0.0, first), (0.3, rest)]
+        shown = play(Smoothing(), events, 2.0)
+        ends = {len(joined(shown[: i + 1])) for i in range(len(shown))}
+        assert shown[0][0] < 0.3, 'what is complete is shown in the pause'
+        assert len(first) not in ends
+
+
+def test_a_word_that_takes_too_long_is_shown_but_its_last_cluster_is_not_parted_from_what_follows() -> None:
+    """The hold is of each code point: what only just came is not due because the start of its word is."""
+    word = ['क', '्', 'ष', 'त', '्', 'र', 'ि', 'य']
+    shown = play(Smoothing(), every(0.125, *word), 1.0)
+    assert milliseconds(shown) == snapshot([(600, 'क्ष'), (975, 'त्रि'), (1000, 'य')])
+
+
+def test_after_a_pause_tokens_flow_as_before_and_a_flood_is_spread() -> None:
+    tokens = [(i * 0.03 + i % 3 * 0.008, 'word ') for i in range(60)]
+    pause = tokens[-1][0] + 1.0
+    after = [(pause + instant, text) for instant, text in tokens]
+    late = delays(tokens + after, play(Smoothing(), tokens + after, after[-1][0]))
+    half = len(late) // 2
+    assert sum(late[half:]) < 1.2 * sum(late[:half])
+    flood = [(pause + i * 0.0001, 'word ') for i in range(200)]
+    shown = play(Smoothing(), tokens + flood, pause + 2)
+    assert len([text for instant, text in shown if pause <= instant]) > 10
+
+
+def test_tokens_that_come_irregularly_are_evened_out() -> None:
+    random, now = Random(1), 0.0
+    events: list[Event] = []
+    for _ in range(2000):
+        events.append((now, 'word '))
+        now += random.lognormvariate(math.log(0.013), 1)
+    trace = BENCHMARK.Trace('', events, now, {})
+    raw, paced = (BENCHMARK.measure(trace, shown) for shown in (events, play(Smoothing(), events, now)))
+    assert paced.variation < 0.95 * raw.variation
+    assert paced.mean < 40
+
+
+def test_the_last_piece_of_a_long_rest_comes_when_the_drain_ends() -> None:
+    shown = play(Smoothing(), [(0.0, 'word ' * 600)], 0.0)
+    assert shown[-1][0] == pytest.approx(Smoothing().drain)
+    assert len(shown[-1][1]) < 800
+    late = play(Smoothing(max_lag=0.1), [(0.0, 'word ' * 600)], 0.05)
+    assert late[-1][0] <= 0.1 + FRAME
 
 
 def test_a_slow_line_is_given_up_by_whole_words() -> None:

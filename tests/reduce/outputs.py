@@ -29,6 +29,7 @@ from pydantic import (
     StringConstraints,
     Tag,
     computed_field,
+    field_validator,
 )
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
@@ -238,6 +239,55 @@ class Count(RootModel[int]):
 
 class Either(RootModel[Cat | list[int] | str]):
     pass
+
+
+class Dwelling(RootModel[Address]):
+    pass
+
+
+class AnyPet(RootModel[Pet]):
+    pass
+
+
+class Boxed(RootModel[RootModel[str]]):
+    pass
+
+
+class Shelf(RootModel[dict[str, RootModel[list[RootModel[int]]]]]):
+    pass
+
+
+class Loose(RootModel[Any]):
+    pass
+
+
+class Sum(RootModel[Annotated['Plus | Term', Field(discriminator='op')]]):
+    pass
+
+
+class Plus(BaseModel):
+    op: Literal['plus']
+    left: Sum
+    right: Sum
+
+
+class Term(BaseModel):
+    op: Literal['term']
+    name: str
+
+
+Sum.model_rebuild()
+
+
+class Checked(BaseModel):
+    pet: Pet
+    names: list[str] | None = None
+    more: Any = None
+
+    @field_validator('pet', 'names', 'more')
+    @classmethod
+    def as_it_is(cls, value: Any) -> Any:
+        return value
 
 
 class Rooted(BaseModel):
@@ -477,6 +527,31 @@ OUTPUTS: dict[str, tuple[Any, list[str]]] = {
         ],
     ),
     'a root model of a dict': (Addresses, [f'{{"a":{ADDRESS},"b":{{"street":"x"}}}}']),
+    'a root model of a model': (list[Dwelling], [f'[{ADDRESS},{{"street":"x"}}]']),
+    'a root model of a discriminated union': (
+        list[AnyPet],
+        ['[{"kind":"cat","lives":7},{"barks":["w","ow"],"kind":"dog"}]'],
+    ),
+    'a root model of a root model': (dict[str, Boxed | Shelf], ['{"a":"text","b":{"c":[1,2],"d":[]}}']),
+    'a root model of anything': (list[Loose], ['[{"a":["text",1]},"text",1.5,null,["x"]]']),
+    'a root model that is inside itself': (
+        Sum,
+        [
+            '{"op":"plus","left":{"op":"term","name":"some"},"right":{"right":{"op":"term","name":"x"},'
+            '"left":{"name":"y","op":"term"},"op":"plus"}}'
+        ],
+    ),
+    'a model in a root model in itself': (
+        Plus,
+        ['{"op":"plus","left":{"op":"term","name":"some"},"right":{"name":"y","op":"term"}}'],
+    ),
+    'functions after a union and after anything': (
+        Checked,
+        [
+            '{"pet":{"kind":"cat","lives":7,"name":"Al"},"names":["a","b"],"more":{"a":["text"]}}',
+            '{"pet":{"barks":["w"],"kind":"dog"},"names":null,"more":[1,{"b":"c"}]}',
+        ],
+    ),
     'a root model of text': (Text, ['"some text"']),
     'a root model of a number': (Count, ['12']),
     'a recursive root model': (Tree, ['{"a":1,"b":{"c":{"d":2},"e":3}}']),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, cast
 
 import pytest
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pydantic_ai_streaming import Show, json_patch, partial_outputs
 from pydantic_ai_streaming.core.json_entry import JsonEntry
@@ -30,13 +30,21 @@ def applied(document: Any, operations: list[dict[str, Any]]) -> Any:
                 elements[index] = value if kind == 'replace' else elements[index] + operation['str']
         else:
             assert kind == 'add' or last in place, f'{operation} changes what is not there'
-            place[last] = place[last] + operation['str'] if kind == 'str_ins' else value
+            if kind == 'remove':
+                del place[last]
+            else:
+                place[last] = place[last] + operation['str'] if kind == 'str_ins' else value
     return holder['']
 
 
 class Row(BaseModel):
     name: str
     numbers: list[int]
+
+
+class Raw(BaseModel):
+    model_config = ConfigDict(val_json_bytes='base64')
+    raw: bytes
 
 
 SHOUTED = list[Annotated[str, AfterValidator(str.upper), Show('growing')]]
@@ -53,6 +61,8 @@ SHOUTED = list[Annotated[str, AfterValidator(str.upper), Show('growing')]]
         (SHOUTED, '["abc", "def"]', ['ABC', 'DEF']),
         (list[str], '["abc", "def"]', ['abc', 'def']),
         (list[Annotated[str, AfterValidator(int), Show('growing')]], '["a", "7"]', [None, 7]),
+        (dict[str, Annotated[str, Field(max_length=2)]], '{"a": "long", "b": "ok"}', {'b': 'ok'}),
+        (list[Raw], '[{"raw": "aGk="}, {"raw": "-_8="}]', [{'raw': 'hi'}, {'raw': '-_8='}]),
     ],
 )
 def test_every_patch_can_be_applied(
@@ -69,6 +79,14 @@ def test_an_invalid_element_is_told_as_a_gap_and_not_as_complete() -> None:
     assert [(change.op, change.path, change.value) for change in changes if change.path == (1,)] == [
         ('append', (1,), None)
     ]
+
+
+def test_text_that_turns_out_to_be_invalid_is_told_to_be_gone() -> None:
+    short = dict[str, Annotated[str, Field(max_length=2)]]
+    snapshots = list(partial_outputs(['{"a": "lo', 'ng"', '}'], short))
+    assert [partial.value for partial in snapshots] == [{'a': 'lo'}, {}]
+    assert [(change.op, change.path, change.value) for change in snapshots[1].changes] == [('set', ('a',), None)]
+    assert [partial.state('a') for partial in snapshots] == ['streaming', 'invalid']
 
 
 def test_text_that_a_validator_changes_is_appended_once() -> None:

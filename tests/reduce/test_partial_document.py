@@ -4,18 +4,45 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, NamedTuple, Union
 
 import pytest
 from inline_snapshot import snapshot
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PrivateAttr,
+    StringConstraints,
+    TypeAdapter,
+)
 from pydantic.dataclasses import dataclass
+from pydantic_core import CoreSchema, core_schema
 
 from pydantic_ai_streaming.reduce.document import PartialDocument
 from pydantic_ai_streaming.reduce.filling import TEXT, Log
 from pydantic_ai_streaming.reduce.shapes import MISSING
 from pydantic_ai_streaming.reduce.shaping import shape_of
-from tests.reduce.outputs import Address, Aliased, Cat, Dog, Everything, Ignoring, Node, Open, Person, Pet, StrictOne
+from tests.reduce.outputs import (
+    Address,
+    Aliased,
+    AnyPet,
+    Boxed,
+    Cat,
+    Checked,
+    Dog,
+    Dwelling,
+    Everything,
+    Ignoring,
+    Loose,
+    Node,
+    Open,
+    Person,
+    Pet,
+    StrictOne,
+)
 from tests.reduce.reading import NOTHING, read, structure
 
 
@@ -73,6 +100,15 @@ def test_text_grows_where_it_stays_what_it_is(kind: Any, seen: list[str]) -> Non
     assert shown(kind, '" a', ' b ') == seen
 
 
+def test_text_never_shows_longer_than_it_may_be() -> None:
+    assert shown(list[Annotated[str, Field(max_length=3)]], '["ab', 'cd', 'ef', '"') == [
+        "['ab']",
+        "['abc']",
+        "['abc']",
+        '[None]',
+    ]
+
+
 def test_white_space_is_what_pydantic_takes_for_it() -> None:
     kind = Annotated[str, StringConstraints(strip_whitespace=True)]
     for code in [*range(0x20, 0x3100), 0xFEFF, 0x1F, 0x85]:
@@ -123,6 +159,66 @@ def test_a_union_that_has_tags_without_saying_so_shows_from_its_tag_on() -> None
         "[Dog(kind='dog', barks=['wow']), Dog(kind='dog', barks=[])]",
         "[Dog(kind='dog', barks=['wow']), Dog(kind='dog', barks=[])]",
     ]
+
+
+@pytest.mark.parametrize(
+    ('kind', 'text', 'seen'),
+    [
+        (Dwelling, '{"street":"a', "Dwelling(root=Address(street='a', number=1, city=None))"),
+        (AnyPet, '{"kind":"dog","barks":["w', "AnyPet(root=Dog(kind='dog', barks=['w']))"),
+        (Boxed, '"a', "Boxed(root=RootModel[str](root='a'))"),
+        (Loose, '{"a":["b', "Loose(root={'a': ['b']})"),
+        (
+            Checked,
+            '{"pet":{"kind":"dog","barks":["w',
+            "Checked(pet=Dog(kind='dog', barks=['w']), names=None, more=None)",
+        ),
+        (Checked, '{"more":{"a":["b', "Checked(pet=None, names=None, more={'a': ['b']})"),
+    ],
+)
+def test_what_is_around_a_value_hides_nothing_of_it(kind: Any, text: str, seen: str) -> None:
+    assert shown(kind, text) == [seen]
+
+
+class Counts(dict[str, int]):
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, handler(dict[str, int]))
+
+
+def test_what_a_class_makes_of_a_value_never_shows_as_that_value() -> None:
+    assert shown(list[Counts], '[{"a": 1', ', "b": 2}') == ['[]', "[{'a': 1, 'b': 2}]"]
+    assert type(read(list[Counts], '[{"a": 1}]').final[0]) is Counts
+
+
+class Pair(NamedTuple):
+    left: int
+    right: int
+
+
+@pytest.mark.parametrize(
+    ('kind', 'told'),
+    [
+        (list[Pair], 'Pair shows only when it is complete: there is no way to fill it in.'),
+        (Counts, 'A dict shows only when it is complete: Counts is made of it.'),
+        (
+            list[Address | Person],
+            'A union shows only when it is complete: nothing tells before its end which member of the union it is.',
+        ),
+    ],
+)
+def test_a_type_that_cannot_be_cut_says_so_once(kind: Any, told: str, caplog: pytest.LogCaptureFixture) -> None:
+    # Wrapped, so that no other test has made the shape.
+    with caplog.at_level('INFO', 'pydantic_ai_streaming'):
+        for _ in range(2):
+            shape_of(Annotated[kind, 'a type of its own'])
+    assert caplog.messages == [told]
+
+
+def test_a_type_that_can_be_cut_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level('INFO', 'pydantic_ai_streaming'):
+        shape_of(Annotated[Person | list[Pet], 'a type of its own'])
+    assert caplog.messages == []
 
 
 def test_an_ambiguous_union_shows_as_a_whole() -> None:

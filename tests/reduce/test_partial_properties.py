@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, make_dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -16,18 +16,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BeforeValidator,
     ConfigDict,
     Field,
+    Json,
     PydanticUserError,
     RootModel,
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     create_model,
 )
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
 
+from pydantic_ai_streaming import partial_outputs
 from tests.reduce.reading import grew, read, structure
 
 texts = st.text(st.characters(codec='utf-8'), max_size=6) | st.sampled_from(
@@ -122,6 +127,28 @@ def seen_before(inner: Typed) -> Typed:
     return Typed(Annotated[inner.kind, BeforeValidator(lambda value: value)], inner.documents, inner.transforms)
 
 
+def a_json(inner: Typed) -> Typed:
+    kind: Any = Json[inner.kind]
+    return Typed(inner.kind | kind, inner.documents | inner.documents.map(json.dumps), inner.transforms)
+
+
+def limited(inner: Typed) -> Typed:
+    documents = st.lists(inner.documents, min_size=1, max_size=3)
+    return Typed(Annotated[list[inner.kind], Field(min_length=1, max_length=3)], documents, inner.transforms)
+
+
+def a_named_dict(inner: Typed) -> Typed:
+    documents = st.dictionaries(st.sampled_from(['good', 'bad']), inner.documents)
+    return Typed(dict[Mood, inner.kind], documents, inner.transforms)
+
+
+def looked_at(inner: Typed) -> Typed:
+    def look(value: Any, info: ValidationInfo) -> Any:
+        return value
+
+    return Typed(Annotated[inner.kind, AfterValidator(look)], inner.documents, inner.transforms)
+
+
 WRAPPERS: list[Callable[[Typed], Typed]] = [
     a_list,
     a_list,
@@ -134,6 +161,10 @@ WRAPPERS: list[Callable[[Typed], Typed]] = [
     a_root,
     checked,
     seen_before,
+    a_json,
+    limited,
+    a_named_dict,
+    looked_at,
 ]
 
 NAMES = ['a', 'b', 'c', 'metadata', 'type', 'name_of']
@@ -193,6 +224,31 @@ def typed_dicts(draw: st.DrawFn, inner: st.SearchStrategy[Typed]) -> Typed:
 
 
 @st.composite
+def chosen(draw: st.DrawFn, inner: st.SearchStrategy[Typed]) -> Typed:
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
+    parts = {name: draw(inner) for name in names}
+    fields: dict[str, Any] = {
+        name: (part.kind, Field(validation_alias=AliasChoices(f'{name}1', f'{name}2'))) for name, part in parts.items()
+    }
+    config = ConfigDict(extra=draw(st.sampled_from(['ignore', 'allow', 'forbid'])))
+    kind = create_model(f'C{next(numbers)}', __config__=config, **fields)
+    keys = {name: f'{name}{draw(st.integers(1, 2))}' for name in names}
+    documents = st.fixed_dictionaries({keys[name]: part.documents for name, part in parts.items()})
+    return Typed(kind, documents, any(part.transforms for part in parts.values()))
+
+
+@st.composite
+def data_classes(draw: st.DrawFn, inner: st.SearchStrategy[Typed]) -> Typed:
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
+    parts = {name: draw(inner) for name in names}
+    kind: Any = make_dataclass(f'K{next(numbers)}', [(name, part.kind) for name, part in parts.items()])
+    documents = st.fixed_dictionaries({name: part.documents for name, part in parts.items()})
+    documents = st.tuples(documents, st.randoms()).map(shuffled)
+    kind = pydantic_dataclass(kind) if draw(st.booleans()) else kind
+    return Typed(kind, documents, any(part.transforms for part in parts.values()))
+
+
+@st.composite
 def unions(draw: st.DrawFn, inner: st.SearchStrategy[Typed]) -> Typed:
     members = draw(st.lists(inner, min_size=2, max_size=3))
     kind = Union[tuple(member.kind for member in members)]  # noqa: UP007
@@ -217,7 +273,8 @@ def discriminated(draw: st.DrawFn, inner: st.SearchStrategy[Typed]) -> Typed:
 
 def deeper(inner: st.SearchStrategy[Typed]) -> st.SearchStrategy[Typed]:
     wrapped = st.tuples(st.sampled_from(WRAPPERS), inner).map(lambda both: both[0](both[1]))
-    return wrapped | models(inner) | models(inner) | typed_dicts(inner) | unions(inner) | discriminated(inner)
+    objects = models(inner) | models(inner) | typed_dicts(inner) | chosen(inner) | data_classes(inner)
+    return wrapped | objects | unions(inner) | discriminated(inner)
 
 
 types = st.recursive(scalars, deeper, max_leaves=6)
@@ -256,6 +313,33 @@ def test_every_type_is_right_at_every_cut(typed: Typed, data: st.DataObject, dic
         assert reading.structures[-1] == expected
         for before, after in zip(reading.values, reading.values[1:], strict=False):
             assert grew(before, after) is None
+
+
+def paths_in(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    yield path
+    if isinstance(value, dict | list):
+        parts = cast('dict[str, Any]', value) if isinstance(value, dict) else dict(enumerate(cast('list[Any]', value)))
+        for key, part in parts.items():
+            yield from paths_in(part, (*path, key))
+
+
+@settled
+@given(types, st.data())
+def test_what_is_complete_stays_so_and_what_is_finished_is_complete(typed: Typed, data: st.DataObject) -> None:
+    adapter = adapter_of(typed.kind)
+    document = data.draw(typed.documents)
+    text = json.dumps(document)
+    try:
+        assert adapter is not None
+        adapter.validate_json(text)
+    except (AssertionError, ValidationError):
+        return
+    complete: set[tuple[str | int, ...]] = set()
+    for partial in partial_outputs(iter(text), typed.kind):
+        now = {path for path in paths_in(document) if partial.state(path) == 'complete'}
+        assert complete | set(partial.finished) <= now
+        complete = now
+    assert () in complete
 
 
 def damaged(document: Any, dice: random.Random) -> Any:

@@ -10,11 +10,13 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     OnErrorOmit,
     PlainValidator,
     ValidationInfo,
     WrapValidator,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -25,7 +27,7 @@ from pydantic_ai_streaming.reduce.document import PartialDocument
 from pydantic_ai_streaming.reduce.filling import Results
 from pydantic_ai_streaming.reduce.shapes import MISSING
 from pydantic_ai_streaming.reduce.shaping import shape_of
-from tests.reduce.reading import check, found, read, slices, structure
+from tests.reduce.reading import check, complaints, found, read, slices, structure
 
 ASKED: Counter[str] = Counter()
 
@@ -185,6 +187,44 @@ class Looking(BaseModel):
 def test_a_function_sees_the_fields_before_its_own_in_whatever_order_they_come(text: str) -> None:
     check(Looking, text)
     check(list[Looking], f'[{text},{text}]')
+
+
+def look(value: Any, info: ValidationInfo) -> Any:
+    return value
+
+
+CONFIGS: list[ConfigDict] = [
+    {'strict': True},
+    {'str_strip_whitespace': True},
+    {'str_to_lower': True},
+    {'str_max_length': 3},
+    {'coerce_numbers_to_str': True},
+    {'val_json_bytes': 'base64'},
+    {'allow_inf_nan': False},
+    {'extra': 'forbid'},
+    {'extra': 'allow'},
+    {'validate_by_name': True},
+    {'validate_by_name': True, 'validate_by_alias': False},
+]
+
+
+@pytest.mark.parametrize('config', CONFIGS, ids=str)
+@pytest.mark.parametrize(
+    'text',
+    ['{"A":" XyzW "}', '{"a":"q"}', '{"A":5}', '{"number":"5"}', '{"raw":"aGk="}', '{"rate":1e999}', '{"q":1,"A":"x"}'],
+)
+def test_the_configuration_holds_for_fields_that_look_at_others(config: ConfigDict, text: str) -> None:
+    fields: dict[str, Any] = {
+        'a': (Annotated[str, AfterValidator(look)], Field('-', alias='A')),
+        'number': (Annotated[int, AfterValidator(look)], 0),
+        'raw': (Annotated[bytes, AfterValidator(look)], b''),
+        'rate': (Annotated[float, AfterValidator(look)], 0.0),
+    }
+    kind = create_model('Looked', __config__=config, **fields)
+    reading = read(kind, text)
+    assert found(reading) == complaints(kind, text)
+    if not found(reading):
+        check(kind, text)
 
 
 def test_a_field_that_looks_at_others_is_validated_as_soon_as_they_are_there() -> None:

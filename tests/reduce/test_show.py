@@ -21,6 +21,7 @@ from pydantic_ai_streaming.reduce.document import PartialDocument
 from pydantic_ai_streaming.reduce.shapes import MISSING
 from pydantic_ai_streaming.reduce.shaping import shape_of
 from pydantic_ai_streaming.reduce.show import Show
+from tests.reduce.outputs import Pet
 from tests.reduce.reading import NOTHING, check, found, read
 
 
@@ -125,6 +126,21 @@ def test_an_object_that_shows_only_when_complete(kind: Any) -> None:
     assert shown(list[kind], *pieces) == ['[]', '[]', '[]', f'[{one}]', f'[{one}]', f'[{one}, {two}]']
     assert shown(kind, pieces[0][1:], *pieces[1:4]) == [NOTHING, NOTHING, NOTHING, one]
     assert shown(dict[str, kind], '{"a": ' + pieces[0][1:], *pieces[1:3]) == ['{}', '{}', '{}']
+
+
+@pytest.mark.parametrize(
+    ('kind', 'text'),
+    [
+        (RootModel[Annotated[list[str], Complete]], '["a", "b"]'),
+        (RootModel[Annotated[Plain, Complete]], '{"text": "ab"}'),
+        (RootModel[Whole], '{"text": "ab"}'),
+        (RootModel[Annotated[Pet, Complete]], '{"kind": "dog", "barks": ["w"]}'),
+        (Annotated[RootModel[Plain], Complete], '{"text": "ab"}'),
+    ],
+)
+def test_what_is_hidden_in_a_root_model_hides_it(kind: Any, text: str) -> None:
+    assert shown(kind, text[:-1], text[-1:])[:1] == [NOTHING]
+    assert read(kind, text).final == TypeAdapter(kind).validate_json(text)
 
 
 def test_a_fault_in_what_does_not_show_is_known_at_once() -> None:

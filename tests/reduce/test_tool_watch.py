@@ -144,9 +144,21 @@ def test_a_result_without_a_call_is_a_call_from_before() -> None:
 
 def test_a_snapshot_keeps_all_it_had() -> None:
     call = ToolCall(0, 'a', 'weather', 'function', attempt=1, request=1)
-    longer = call.extended('{"a"').extended(': 1}')
+    longer = call.extended('{"a"', None).extended(': 1}', None)
     running = longer.changed('running', 2.0)
     assert (call.arguments, longer.arguments, running.arguments) == ('', '{"a": 1}', '{"a": 1}')
     assert (longer.state, running.state, dict(longer.times)) == ('calling', 'running', {})
     assert running.duration is None
     assert repr(running) == 'ToolCall(0: weather({"a": 1}), running)'
+
+
+def test_arguments_can_be_read_at_every_moment_in_any_order() -> None:
+    call = ToolCall(0, 'a', 'weather', 'function', attempt=1, request=1)
+    moments: list[ToolCall] = []
+    for piece in ('{"city": "Ro', 'me", "da', 'ys": 2}'):
+        call = call.extended(piece, shape_of(arguments_of(weather)))
+        moments.append(call)
+    expected = [{'city': 'Ro'}, {'city': 'Rome'}, {'city': 'Rome', 'days': 2}]
+    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (1, 1, 2)):
+        values = {n: moments[n].partial for n in order}
+        assert {n: partial and partial.value for n, partial in values.items()} == {n: expected[n] for n in order}

@@ -9,7 +9,16 @@ from typing import Any
 
 from pydantic_ai.exceptions import ModelOverloadedError, ModelServerError
 
-from tests.material import Recording, ReplayServer, Session, add_recording, blocks_of, replaying, text_in_blocks
+from tests.material import (
+    Recording,
+    ReplayServer,
+    Session,
+    add_recording,
+    blocks_of,
+    replaying,
+    text_in_blocks,
+    texts_after_blocks,
+)
 
 __all__ = ['PROVIDERS', 'Provider', 'Stage', 'build_stage']
 
@@ -132,7 +141,7 @@ def build_stage(server: ReplayServer, provider: Provider, folder: Path) -> Stage
 
 def _growing(api: str, blocks: list[bytes]) -> list[int]:
     """The numbers of the events that bring text."""
-    texts = [text_in_blocks(api, blocks[:n]) for n in range(len(blocks) + 1)]
+    texts = texts_after_blocks(api, blocks)
     return [n for n in range(1, len(texts)) if texts[n] != texts[n - 1]]
 
 

@@ -1,18 +1,23 @@
-"""What google-genai drops without closing it: the response in which the provider tells of an error."""
+"""What google-genai leaves open: a response left between two events, or one that tells of an error."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import anyio
+import httpx2
 import pytest
 from google.genai.errors import ServerError
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelOverloadedError
+from pydantic_ai.models.google import GoogleModel
+from pydantic_ai.providers.google import GoogleProvider
 
 from pydantic_ai_streaming import RunStream
 from pydantic_ai_streaming.testing import Fail, ScriptedModel
@@ -54,6 +59,59 @@ async def test_an_error_instead_of_the_first_event_leaves_no_connection_open(
         assert await asyncio.to_thread(session.wait_for, 'client_disconnect'), session.log
         closed = session.started + session.entries('client_disconnect')[0]['t']
         assert closed - left <= lag.allow(CLOSES_WITHIN, since=started)
+
+
+class Body(httpx2.AsyncByteStream):
+    """Three pieces of a reply of Gemini, one by one, and then silence. As for httpcore, closing takes a lock first."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._lock = anyio.Lock()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for text in ('One ', 'two ', 'three'):
+            await asyncio.sleep(0)
+            part = f'{{"text": "{text}"}}'
+            yield f'data: {{"candidates": [{{"content": {{"parts": [{part}], "role": "model"}}}}]}}\r\n\r\n'.encode()
+        await asyncio.Event().wait()
+
+    async def aclose(self) -> None:
+        async with self._lock:
+            self.closed = True
+
+
+class Gemini(httpx2.AsyncBaseTransport):
+    def __init__(self) -> None:
+        self.bodies: list[Body] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        await asyncio.sleep(0)
+        self.bodies.append(Body())
+        return httpx2.Response(200, headers={'content-type': 'text/event-stream'}, stream=self.bodies[-1])
+
+
+@asynccontextmanager
+async def gemini() -> AsyncGenerator[tuple[Agent[None, str], Gemini]]:
+    transport = Gemini()
+    async with httpx2.AsyncClient(transport=transport, timeout=600) as client:
+        yield Agent(GoogleModel('gemini', provider=GoogleProvider(api_key='none', http_client=client))), transport
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize('method', ['run_stream_events', 'run_stream'])
+async def test_googles_connection_is_closed_at_whatever_turn_of_the_loop_the_run_is_left(
+    no_garbage_collector: None, method: str
+) -> None:
+    async with gemini() as (agent, transport):
+        texts: set[str] = set()
+        for turns in range(150):
+            async with RunStream(getattr(agent, method)('Go')) as stream:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+            texts.add(stream.text_so_far)
+            assert all(body.closed for body in transport.bodies), turns
+    assert len(transport.bodies) > 50
+    assert texts == {'', 'One ', 'One two ', 'One two three'}
 
 
 class Response:

@@ -230,12 +230,14 @@ async def check_closed(name: str, fault: Fault, left: float, lag: Lag, before: f
     """The provider sees the connection end when the stream has ended, and is not asked again."""
     log = fault_server().LOG
     requests = len(log)
+    await asyncio.sleep(TOLERANCE)
     if name.startswith('status'):
-        # It ended its answer itself, and the client was waiting to ask again, for half a second.
+        # It ended its answers itself. The client was waiting to ask again, for half a second, and does not.
+        assert connections() == []
+        assert 'client_closed_at' not in log[-1], 'nothing was left to close'
         await asyncio.sleep(RETRIES_WITHIN)
         assert connections() == []
     else:
-        await asyncio.sleep(TOLERANCE)
         assert 'client_closed_at' in log[-1], 'the provider has not seen the connection close'
         closed = at(log[-1], 'client_closed_at')
         assert abs(closed - left) <= lag.allow(TOLERANCE, since=before)

@@ -15,6 +15,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, UserPromptPart
 from pydantic_ai.run import AgentRunResultEvent
 from pydantic_ai.tools import RunContext
 from pydantic_ai.toolsets import FunctionToolset
+from pydantic_ai.usage import RunUsage
 
 from pydantic_ai_streaming import (
     AttemptRejectedEvent,
@@ -87,11 +88,11 @@ async def test_the_history_and_the_prompt_of_a_run_are_found(driver: str) -> Non
     history: list[ModelMessage] = [ModelRequest.user_text_prompt('Before')]
     call = getattr(agent(), driver)
     for run in (call('Go', message_history=history), call(user_prompt='Go', message_history=history)):
-        given, prompt = asked_of(run)
+        given, prompt, _ = asked_of(run)
         assert given == history
         assert prompt is not None
         assert [part.content for part in prompt.parts if isinstance(part, UserPromptPart)] == ['Go']
-    assert asked_of(call()) == ([], None)
+    assert asked_of(call()) == ([], None, RunUsage())
 
 
 class Slow(FunctionToolset[None]):
@@ -155,7 +156,7 @@ class TestWithoutIt:
 
         other: Any = Other()
         assert mount(other, Seen()) == (other, False)
-        assert asked_of(other) == ([], None)
+        assert asked_of(other) == ([], None, RunUsage())
 
     async def test_deadlines_hold_and_tools_are_no_stall(self) -> None:
         slow = agent([ToolCall('dig')], ['Gold', Stall()])

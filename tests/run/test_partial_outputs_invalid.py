@@ -220,6 +220,60 @@ def feedback_in(messages: Sequence[ModelMessage]) -> list[str]:
     ]
 
 
+# Documents that end before they are complete
+
+
+SHORT = GOOD[:-1]
+
+
+@every_way
+@pytest.mark.parametrize('on_invalid', ['report', 'retry'])
+async def test_a_document_that_ends_too_early_is_reported_once_and_followed_by_the_next_attempt(
+    way: str, on_invalid: Literal['report', 'retry']
+) -> None:
+    agent, model = scripted(way, SHORT, GOOD)
+    async with RunStream(agent.run_stream_events('Go')) as stream:
+        seen = [partial async for partial in stream.partial_outputs(on_invalid=on_invalid)]
+    rejected = [partial for partial in seen if partial.attempt == 1]
+    assert [error.type for partial in rejected for error in partial.errors] == ['json_invalid']
+    assert 'not complete' in rejected[-1].errors[0].message
+    assert rejected[-1].value.tasks == PLAN.tasks
+    assert (seen[-1].value, seen[-1].attempt, len(model.requests)) == (PLAN, 2, 2)
+    if on_invalid == 'retry':
+        assert len(feedback_in(stream.messages)) == 1
+        assert 'the document is not complete' in feedback_in(stream.messages)[0]
+
+
+@every_way
+async def test_a_document_that_ends_too_early_stops_the_run_that_is_to_be_stopped(way: str) -> None:
+    agent, model = scripted(way, SHORT, GOOD)
+    async with RunStream(agent.run_stream_events('Go')) as stream:
+        error = await end_of(stream.partial_outputs(on_invalid='stop'))
+    assert isinstance(error, InvalidOutput)
+    assert (error.received, stream.finish, len(model.requests)) == (len(SHORT), 'invalid', 1)
+
+
+async def test_a_document_that_was_left_where_it_became_invalid_is_not_blamed_for_its_end() -> None:
+    agent, _ = scripted('tool', BAD, GOOD)
+    async with RunStream(agent.run_stream_events('Go')) as stream:
+        seen = [partial async for partial in stream.partial_outputs(on_invalid='retry')]
+    assert {error.type for partial in seen for error in partial.errors} == {'int_parsing'}
+
+
+async def test_text_beside_a_call_is_no_document_that_ends_too_early() -> None:
+    model = ScriptedModel(['{"title": "So', ToolCall('look', {})], response('native', GOOD))
+    agent = Agent(model, output_type=NativeOutput(Plan))
+    agent.tool_plain(look)
+    async with RunStream(agent.run_stream_events('Go')) as stream:
+        seen = [partial async for partial in stream.partial_outputs(on_invalid='stop')]
+    assert not any(partial.errors for partial in seen)
+    assert seen[-1].value == PLAN
+
+
+def look() -> str:
+    return 'nothing'
+
+
 @every_way
 async def test_retries_that_are_used_up_end_the_run_as_pydantic_ai_ends_it(way: str) -> None:
     agent, model = scripted(way, BAD, BAD, BAD, retries=2)
@@ -256,6 +310,16 @@ async def test_an_error_in_arguments_that_come_whole_counts_too(on_invalid: Lite
         assert (stream.finish, error.path) == ('invalid', ('tasks', 0, 'hours'))
     else:
         assert (error, stream.finish, len(model.requests)) == (None, 'complete', 2)
+
+
+async def test_half_of_a_surrogate_pair_in_arguments_that_come_as_a_dict_is_invalid_and_breaks_nothing() -> None:
+    call = ToolCall('final_result', {'title': 'half \ud83d', 'tasks': [], 'total': 0}, pieces='mapping')
+    stream = RunStream(Agent(ScriptedModel([call]), output_type=Plan).run_stream_events('Go'))
+    async with stream:
+        error = await end_of(stream.partial_outputs(on_invalid='stop'))
+        assert await end_of(stream.tool_calls()) is error
+    assert isinstance(error, InvalidOutput)
+    assert 'one half of a surrogate pair' in str(error)
 
 
 async def test_run_stream_cannot_ask_again_and_says_so_at_the_call() -> None:

@@ -10,6 +10,7 @@ import pytest
 from inline_snapshot import snapshot
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, PromptedOutput, ToolOutput
+from pydantic_ai.conversation import Conversation
 from pydantic_ai.exceptions import RunCancelled, UnexpectedModelBehavior
 from pydantic_ai.messages import (
     ModelMessage,
@@ -23,6 +24,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.run import AgentRunResultEvent
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RunUsage
 
 from pydantic_ai_streaming import (
     AttemptRejectedEvent,
@@ -586,3 +588,13 @@ async def test_the_output_type_is_the_agents() -> None:
         assert_type(await stream.get_output(), Prime)
     async with RunStream(agent.run_stream('Go', output_type=int | Prime)) as other:
         assert_type(other, RunStream[int | Prime])
+
+
+@pytest.mark.parametrize('how', ['conversation', 'usage'])
+async def test_the_figures_are_those_of_this_run_and_not_of_what_was_used_before(how: str) -> None:
+    before = RunUsage(requests=7, input_tokens=1000, output_tokens=5000)
+    given: Any = {'conversation': Conversation(usage=before)} if how == 'conversation' else {'usage': before}
+    async with RunStream(Agent(model()).run_stream_events('Go', **given)) as stream:
+        await stream.get_output()
+    assert stream.usage.output_tokens > 5000
+    assert (stream.usage.requests, stream.stats.output_tokens) == (8, stream.usage.output_tokens - 5000)

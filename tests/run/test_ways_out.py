@@ -23,8 +23,8 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
 from pydantic_ai_streaming import Deadlines, Finish, Phase, RunStream, Smoothing, StreamTimeout, StreamTruncated
 from pydantic_ai_streaming.reduce.history import INTERRUPTED, UNUSABLE
 from tests.lag import Lag
-from tests.material import ReplayServer, Session, needs_recordings, provider_agent, replaying, said_in_request
-from tests.run.stages import PROVIDERS, Stage, build_stage
+from tests.material import Session, needs_recordings, provider_agent, replaying, said_in_request
+from tests.run.stages import PROVIDERS, Stage
 
 pytestmark = [
     needs_recordings,
@@ -247,12 +247,6 @@ RUNS: dict[str, Callable[[Agent[None, Any], str], Any]] = {
     'run_stream_events': lambda agent, prompt: agent.run_stream_events(prompt),
     'run_stream': lambda agent, prompt: agent.run_stream(prompt),
 }
-
-
-@pytest.fixture(scope='module')
-def stages(replay: ReplayServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stage]:
-    folder = tmp_path_factory.mktemp('middle')
-    return {name: build_stage(replay, provider, folder) for name, provider in PROVIDERS.items()}
 
 
 @pytest.fixture(autouse=True)

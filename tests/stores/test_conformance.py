@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic_ai.conversation_store import ConversationStore, InMemoryConversationStore
 
-from pydantic_ai_streaming.testing import ConversationStoreSuite, compare_stores
+from pydantic_ai_streaming.stores import TurnJournal
+from pydantic_ai_streaming.testing import ConversationStoreSuite, TurnJournalSuite, compare_stores
 from tests.stores.places import Place, Store
 
 
@@ -26,6 +27,16 @@ class TestStores(ConversationStoreSuite):
 
     @pytest.fixture
     def another_store(self, another_store: Store) -> ConversationStore | None:
+        return another_store
+
+
+class TestJournals(TurnJournalSuite):
+    @pytest.fixture
+    def store(self, store: Store) -> TurnJournal:
+        return store
+
+    @pytest.fixture
+    def another_store(self, another_store: Store) -> TurnJournal | None:
         return another_store
 
 

@@ -19,7 +19,7 @@ __all__ = ['other_processes', 'save_as_writer', 'save_in_process', 'save_until_k
 def other_processes() -> ForkServerContext:
     """Processes that begin with everything imported."""
     context = get_context('forkserver')
-    context.set_forkserver_preload(['tests.stores.writers'])
+    context.set_forkserver_preload(['tests.stores.writers', 'tests.stores.test_kills'])
     return context
 
 

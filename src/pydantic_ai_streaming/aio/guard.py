@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..errors import StreamTimeout
-from .closing import close
+from .closing import close, close_after
 
 __all__ = ['content_length', 'guard']
 
@@ -80,7 +80,7 @@ async def guard(
                 # A source whose pull is cancelled by a deadline may end or fail in its own way: it was the deadline.
                 if due is None or not scope.expired():
                     if isinstance(error, StopAsyncIteration):
-                        return
+                        break
                     raise
                 raise _timeout(due, clock() - watchdog.started, text) from None
             length = content(item)
@@ -91,8 +91,10 @@ async def guard(
             watchdog.paused(clock())
             yield item
             watchdog.resumed(clock())
-    finally:
-        await close(iterator)
+    except BaseException as error:
+        await close_after(iterator, error)
+        raise
+    await close(iterator)
 
 
 def _timeout(due: Due, elapsed: float, text: list[str]) -> StreamTimeout:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 
 from ..core.pacing import Smoothing
 from ..core.record import Record
-from .closing import close, drain
+from .closing import close, close_after, drain
 from .cursor import Cursor
 from .paced import Paced
 
@@ -63,8 +63,10 @@ async def _feed(source: AsyncIterable[str], record: Record[str]) -> None:
                 if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
                     raise TypeError(f'smooth() needs pieces of text, and the source yielded a {type(text).__name__}')
                 record.append(text, clock())
-        finally:
-            await close(iterator)
+        except BaseException as error:
+            await close_after(iterator, error)
+            raise
+        await close(iterator)
     except asyncio.CancelledError as error:
         # Ours ends a reader who has gone; one that the source raises by itself is its failure.
         if task is not None and task.cancelling():

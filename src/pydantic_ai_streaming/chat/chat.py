@@ -10,6 +10,7 @@ from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.conversation import Conversation
 from pydantic_ai.conversation_store import ConversationStore, InMemoryConversationStore
 from pydantic_ai.output import OutputSpec
+from pydantic_ai.usage import RunUsage, UsageLimits
 
 from ..core.deadlines import Deadlines
 from ..errors import StreamUsageError
@@ -50,9 +51,10 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         deadlines: Limits of each turn.
         on_truncation: What to do with a reply that was cut off, as for `RunStream`.
         journal_every: Seconds of text that may be lost when the process dies, as long as the store keeps up. A turn of
-            a process that has died is taken over after three times as long.
+            a process that has died is taken over after three times as long. `None` keeps no journal.
         journal_characters: Characters of which the same is true; no limit by default.
-        **options: What each turn passes to the run (`deps`, `usage_limits`, ...), unless it says otherwise.
+        **options: What each turn passes to the run (`deps`, `model_settings`, ...), unless it says otherwise.
+            `usage_limits` count all turns; without any, each turn may make 50 requests, as each run of pydantic-ai.
 
     Raises:
         ValueError: A limit is not positive.
@@ -96,7 +98,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         history_limit: int | None = None,
         deadlines: Deadlines | None = None,
         on_truncation: OnTruncation = 'raise',
-        journal_every: float = 0.5,
+        journal_every: float | None = 0.5,
         journal_characters: int | None = None,
         **options: Unpack[RunOptions[DepsT]],
     ) -> None:
@@ -120,6 +122,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
             conversation_id if conversation_id is not None else Conversation().conversation_id,
             scope=scope,
             history_limit=history_limit,
+            journalled=journal_every is not None,
         )
         super().__init__(kept)
 
@@ -242,7 +245,8 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         options = {**self._options, **options}
 
         def describe(prompt: Prompt, conversation: Conversation) -> RunStream[Any]:
-            run = self._agent.run_stream_events(prompt, output_type=output_type, conversation=conversation, **options)
+            limits: dict[str, Any] = {'usage_limits': _a_run_of_requests_after(conversation.usage), **options}
+            run = self._agent.run_stream_events(prompt, output_type=output_type, conversation=conversation, **limits)
             return RunStream(run, deadlines=deadlines or self._deadlines, on_truncation=self._on_truncation)
 
         return Turn(self._kept, self._seat, self._turns, prompt, describe)
@@ -325,6 +329,12 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
             journal_characters=self._turns.characters,
             **cast('RunOptions[DepsT]', self._options),
         )
+
+
+def _a_run_of_requests_after(usage: RunUsage) -> UsageLimits:
+    # pydantic-ai's default of 50 requests counts those of the whole conversation, which would then end for good.
+    limit = UsageLimits().request_limit
+    return UsageLimits(request_limit=None if limit is None else usage.requests + limit)
 
 
 def _refuse_own(options: dict[str, Any]) -> None:

@@ -35,10 +35,16 @@ class KeptConversation:
     """
 
     def __init__(
-        self, store: ConversationStore, conversation_id: str, *, scope: str | None, history_limit: int | None
+        self,
+        store: ConversationStore,
+        conversation_id: str,
+        *,
+        scope: str | None,
+        history_limit: int | None,
+        journalled: bool,
     ) -> None:
         self.store = store
-        self.journal = store if isinstance(store, TurnJournal) else None
+        self.journal = store if journalled and isinstance(store, TurnJournal) else None
         self.id = conversation_id
         self.scope = scope
         self.conversation: Conversation | None = None

@@ -13,7 +13,7 @@ from uuid import uuid4
 from pydantic_ai.conversation import Conversation
 from pydantic_ai.messages import ModelMessage, ModelRequest, UserContent, UserPromptPart
 
-from ..aio.closing import outlast
+from ..aio.closing import over
 from ..errors import ConversationChanged, StreamingError, TurnInProgress
 from ..run.stream import RunStream
 from ..stores.journal import JournalledTurn
@@ -32,8 +32,12 @@ Prompt = str | Sequence[UserContent] | None
 class TurnSettings:
     """How the turns of a chat are journalled: seconds, and characters, that may be lost when the process dies."""
 
-    every: float
+    every: float | None
     characters: int | None
+
+
+PATIENCE = 10.0
+"""Seconds that a save gets before a cancellation of whoever leaves the turn is passed on to it."""
 
 
 class Seat:
@@ -100,15 +104,15 @@ class Turn(AbstractAsyncContextManager[RunStream[OutputT]], Generic[OutputT]):
         return stream
 
     async def _journal(self, prompt: Prompt, conversation: Conversation) -> None:
-        kept = self._kept
-        if kept.journal is None:
+        kept, every = self._kept, self._settings.every
+        if kept.journal is None or every is None:
             return
         turn = JournalledTurn(
             conversation_id=kept.id,
             turn_id=uuid4().hex,
             revision=conversation.revision,
             scope=kept.scope,
-            every=self._settings.every,
+            every=every,
             usage=conversation.usage,
         )
         self._journalling = Journalling(kept.journal, turn, characters=self._settings.characters)
@@ -130,7 +134,7 @@ class Turn(AbstractAsyncContextManager[RunStream[OutputT]], Generic[OutputT]):
         """Save the turn, even if the caller is cancelled. If both went wrong, the error of the run goes first."""
         settling = asyncio.create_task(self._save(stream), name='pydantic-ai-streaming save')
         try:
-            await outlast(settling)
+            await over(settling, patience=PATIENCE)
         finally:
             self._seat.leave(self)
         failure = settling.exception()

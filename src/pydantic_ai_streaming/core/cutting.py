@@ -81,8 +81,12 @@ _CLUSTER = rf'{_SPECIAL}(?:(?P<unfinished>{_UNFINISHED})|{_WHOLE})|{_FLAG}|\X'
 
 _GRAPHEMES = regex.compile(rf'(?V1){_CLUSTER}')
 _WORDS = regex.compile(rf'(?V1)(?P<word>{_WORD})|{_CLUSTER}')
-# A cluster that waits for what it joins: a zero width joiner, a virama, a prepended mark.
-_JOINS = regex.compile(r'(?V1)[\u200d\p{ccc=9}\p{GCB=Prepend}]')
+# The end of a cluster that text often goes on with: a zero width joiner, a virama or a prepended mark waits for what it
+# joins; emoji are joined, and scripts that are not `InSC=Other` write vowels and tones as marks on the letter before.
+_JOINS = regex.compile(
+    r'(?V1)[\u200d\p{GCB=Prepend}\p{GCB=L}\p{GCB=V}\p{ExtPict}\p{EMod}\ufe0f\p{Arabic}\p{Hebrew}'
+    r'[[\p{L}\p{M}]--\p{InSC=Other}]]'
+)
 
 _FULL_STOP = regex.compile(r'[.!?…。！？｡]')
 _WIDE_FULL_STOP = regex.compile(r'[。！？｡]')
@@ -149,16 +153,17 @@ class Cutter:
         return self._group.flush() if self._group else []
 
     def release(self) -> list[str]:
-        """All that is held, cut between grapheme clusters, but the start of a sequence or of a delimiter.
+        """All that is held, as one unit, but its last grapheme cluster if more of that is likely to come.
 
-        For when nothing more has come for a while. What follows is cut as a new unit.
+        That is the start of a sequence or of a delimiter, an emoji, or a letter of a script whose vowels are marks. For
+        when nothing more has come for a while. What follows is cut as a new unit.
         """
         units = self.release_words()
         if self._end and not self._unfinished:
             clusters, self._unfinished = _clusters(self._end)
             self._end = clusters.pop() if self._unfinished else ''
             self.held_end = len(self._end)
-            units += clusters
+            units += [''.join(clusters)] if clusters else []
         return units
 
     def flush(self) -> list[str]:
@@ -198,13 +203,13 @@ def _is_plain(text: str) -> bool:
 
 
 def _clusters(text: str) -> tuple[list[str], bool]:
-    """The grapheme clusters and sequences of `text`, and whether the last is certain to go on."""
+    """The grapheme clusters and sequences of `text`, and whether the last is likely to go on."""
     clusters: list[str] = []
     kind: str | None = None
     for match in _GRAPHEMES.finditer(text):
         clusters.append(match.group())
         kind = match.lastgroup
-    return clusters, kind == 'unfinished' or _JOINS.match(text[-1]) is not None
+    return clusters, kind == 'unfinished' or _JOINS.match(text, len(text) - 1) is not None
 
 
 class _Group:

@@ -9,6 +9,7 @@ It has no clock. Time is an argument, in seconds from any origin, and `Pacer.nex
 - the pace is the backlog divided by the time until the next burst is expected, from the gaps between bursts so far;
 - the pace is raised to what the oldest characters need to be shown in time;
 - text that arrives when nothing waits is shown at once, and so is the first piece;
+- where the gaps are irregular, a constant short time evens out what the average gap cannot;
 - an unfinished unit is held as long as the gaps so far justify, then shown cut between graphemes;
 - after the end of the source the rest follows at an even pace within `Smoothing.drain`.
 """
@@ -39,7 +40,7 @@ class Smoothing:
 
     Example:
         >>> Smoothing(by='line', max_lag=0.25)
-        Smoothing(by='line', max_lag=0.25, drain=0.115, max_hold=0.6, fps=60)
+        Smoothing(by='line', max_lag=0.25, drain=0.114, max_hold=0.6, fps=60)
     """
 
     by: Unit = 'word'
@@ -52,7 +53,7 @@ class Smoothing:
     stream is some 20 ms late with either.
     """
 
-    drain: float = 0.115
+    drain: float = 0.114
     """Seconds at most from the end of the source to the last piece. 0 shows the rest with the next update."""
 
     max_hold: float = 0.6
@@ -120,13 +121,13 @@ class Pacer:
         self._now = -math.inf
         self._next_update = -math.inf
         self._unit_due = math.inf
-        # When the first of what is held came, and the first of its end.
-        self._held_since = self._end_since = -math.inf
+        # When what is held came, and how many code points of it.
+        self._arrivals: deque[tuple[float, int]] = deque()
         self._hold_until = math.inf
         self._released = False
-        self._closed_at: float | None = None
-        # With what is shown then, everything is, since another update would be late.
-        self._last_update = math.inf
+        self._closed = False
+        # When all must have been shown, and from when each update must show all, since another would be late.
+        self._drain_end = self._last_update = math.inf
 
     @property
     def next_due(self) -> float | None:
@@ -140,7 +141,7 @@ class Pacer:
     @property
     def finished(self) -> bool:
         """Whether it was closed and everything was returned."""
-        return self._closed_at is not None and not self._backlog.length
+        return self._closed and not self._backlog.length
 
     def feed(self, text: str, now: float) -> None:
         """Take `text`, which arrived at `now`.
@@ -148,19 +149,15 @@ class Pacer:
         Raises:
             RuntimeError: After `close`.
         """
-        if self._closed_at is not None:
+        if self._closed:
             raise RuntimeError('feed() after close(): use a new Pacer for another text')
         if not text:
             return
         now = self._advance(now)
-        self._bursts.add(len(text), now)
-        cutter = self._cutter
-        held = cutter.held_words + cutter.held_end
-        units = cutter.feed(text)
-        if self._wait(units, held) >= held:
-            self._held_since = now
-        if cutter.held_end <= len(text):
-            self._end_since = now
+        length = len(text)
+        self._bursts.add(length, now)
+        self._arrivals.append((now, length))
+        self._wait(self._cutter.feed(text))
         self._released = False
         self._plan()
 
@@ -172,7 +169,7 @@ class Pacer:
             self._plan()
         if now < self._unit_due:
             return ''
-        last = self._closed_at is not None and now + self._frame > self._closed_at + self._drain
+        last = now > self._last_update
         # What is nearer to this update than to the next is shown in this one.
         nearest = -self._rate * self._half_frame
         pieces = [self._take()]
@@ -190,12 +187,12 @@ class Pacer:
 
     def close(self, now: float) -> None:
         """No more text comes: from here the rest is due within `Smoothing.drain`. Closing again changes nothing."""
-        if self._closed_at is not None:
+        if self._closed:
             return
-        self._closed_at = self._advance(now)
-        self._last_update = self._closed_at + self._drain - self._frame
-        held = self._cutter.held
-        self._wait(self._cutter.flush(), held)
+        self._closed = True
+        self._drain_end = self._advance(now) + self._drain
+        self._last_update = self._drain_end - self._frame
+        self._wait(self._cutter.flush())
         self._plan()
 
     def flush(self) -> str:
@@ -204,6 +201,7 @@ class Pacer:
         while self._backlog.length:
             pieces.append(self._take())
         pieces += self._cutter.flush()
+        self._arrivals.clear()
         self._plan()
         return ''.join(pieces)
 
@@ -219,28 +217,30 @@ class Pacer:
             self._now = now
         return self._now
 
-    def _wait(self, units: list[str], held: int) -> int:
-        """Let units wait, of which the first `held` code points were held before, and count their code points."""
+    def _wait(self, units: list[str]) -> None:
+        """Let units wait that were held until now."""
         if not units:
-            return 0
+            return
         if not self._backlog.length:
             # After a pause nothing is owed: the first unit is shown at once.
             self._credit = len(units[0]) / 2
-        place = 0
+        arrivals = self._arrivals
         for unit in units:
-            came = self._held_since if place < held else self._now
-            self._backlog.add(unit, came + self._max_lag)
-            place += len(unit)
-        return place
+            self._backlog.add(unit, arrivals[0][0] + self._max_lag)
+            left = len(unit)
+            while left and arrivals[0][1] <= left:
+                left -= arrivals.popleft()[1]
+            if left:
+                came, length = arrivals[0]
+                arrivals[0] = came, length - left
 
     def _end_hold(self) -> None:
-        if held := self._cutter.held_words:
-            self._wait(self._cutter.release_words(), held)
-            self._held_since = self._end_since
+        if self._cutter.held_words:
+            self._wait(self._cutter.release_words())
         else:
-            held = self._cutter.held_end
-            expired = self._now >= self._end_since + self._max_hold
-            self._wait(self._cutter.flush() if expired else self._cutter.release(), held)
+            self._wait(self._cutter.release())
+            if self._arrivals and self._now >= self._arrivals[0][0] + self._max_hold:
+                self._wait(self._cutter.flush())
             self._released = True
 
     def _take(self) -> str:
@@ -271,31 +271,32 @@ class Pacer:
             self._unit_due = unit_due if unit_due > earliest else earliest
         else:
             self._unit_due = earliest
+        if self._last_update < self._unit_due == self._next_update:
+            # The last one, which shows all the rest: no sooner than it must, or the end would come with a jump.
+            latest = min(self._drain_end, self._backlog.batches[0].deadline)
+            self._unit_due = latest if latest > self._next_update else self._next_update
 
     def _pace(self) -> float:
         """Characters per second."""
         rate = self._backlog.pace(self._now, self._half_frame)
-        if self._closed_at is None:
+        if not self._closed:
             # One update early, so that nothing waits when more comes.
             left = self._bursts.expected - self._frame - self._now
+            if left < self._bursts.least:
+                left = self._bursts.least
         else:
-            left = self._closed_at + self._drain - self._now
+            left = self._drain_end - self._now
             rate = max(rate, self._rate)
         even = self._backlog.length / (left if left > self._half_frame else self._half_frame)
         return even if even > rate else rate
 
     def _hold_end(self) -> float:
         """When to wait no longer for the rest of what is held: when it is overdue, or has been held long enough."""
-        if self._cutter.held_words:
-            latest = self._held_since + self._max_hold
-        elif self._cutter.held_end:
-            latest = self._end_since + self._max_hold
-            if self._released:
-                return latest
-        else:
+        if not self._arrivals:
             return math.inf
+        latest = self._arrivals[0][0] + self._max_hold
         overdue = self._bursts.overdue
-        return overdue if overdue < latest else latest
+        return latest if self._released or latest < overdue else overdue
 
 
 class _Batch:

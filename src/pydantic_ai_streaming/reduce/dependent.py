@@ -43,6 +43,10 @@ class Late:
         self.value = value
 
 
+_OF_KEYS: Final = ('extra_fields_behavior', 'loc_by_alias', 'title', 'validate_by_alias', 'validate_by_name')
+"""What a configuration says of the keys of an object, and not of the values."""
+
+
 class DependentField:
     """A field with those before it.
 
@@ -50,6 +54,7 @@ class DependentField:
         name: Its name.
         keys: The keys of each field before it, and then its own.
         fields: The schema of each.
+        config: The configuration of their owner.
         make: Makes the validator of a schema.
         validated: Finds what validates the default of a field.
     """
@@ -59,6 +64,7 @@ class DependentField:
         name: str,
         keys: Mapping[str, Sequence[str]],
         fields: Mapping[str, Schema],
+        config: Schema,
         make: Callable[[Schema], Callable[[], SchemaValidator]],
         validated: Validated,
     ) -> None:
@@ -71,7 +77,9 @@ class DependentField:
         places[name] = {'type': 'typed-dict-field', 'schema': own, 'required': False, 'validation_alias': keys[name][0]}
         self._name, self._key = name, keys[name][0]
         self._before = {other: of_other for other, of_other in keys.items() if other != name}
-        self._validator = make({'type': 'typed-dict', 'fields': places})
+        # A TypedDict takes no configuration but its own.
+        of_values = {key: value for key, value in config.items() if key not in _OF_KEYS}
+        self._validator = make({'type': 'typed-dict', 'fields': places, 'config': of_values})
 
     def is_ready(self, parts: Mapping[str, Any]) -> bool:
         """Whether all the fields before it are there."""

@@ -80,7 +80,7 @@ class Filling:
         self.shown = 0
         self._found: list[InvalidPart] = []
         self._errors: tuple[InvalidPart, ...] | None = ()
-        self.log: Log = []
+        self.log = Log()
 
     @property
     def errors(self) -> tuple[InvalidPart, ...]:
@@ -200,16 +200,10 @@ class Filling:
 
     def _put(self, value: Any, kind: str) -> None:
         if value is MISSING:
+            if not self._leave_out(kind):
+                return
             # In an array, `None` keeps the place of an invalid value: indices stay those of the document.
-            container, shown = self.frame.container, kind
-            value, kind = MISSING if container.unordered else None, ''
-            if not self.frame.is_array:
-                return
-            if self.shape is IGNORED:
-                self.shape = container.child(len(self.frame.parts))
-                return
-            if self.frame.visible and not container.unordered:
-                self.log += (GAP if shown == ADDED else REPLACED, self.frame, len(self.frame.parts), None)
+            value, kind = MISSING if self.frame.container.unordered else None, ''
         if self.shape is IGNORED:
             return
         frame = self.frame
@@ -228,6 +222,21 @@ class Filling:
             self._show(frame)
         elif type(frame.container) is TaggedContainer and name in frame.container.keys and not frame.failed:
             self._choose(frame, frame.container, value)
+
+    def _leave_out(self, kind: str) -> bool:
+        """Note that a value is invalid, or left out. Returns whether something keeps its place."""
+        frame = self.frame
+        shown = frame.visible and kind != ADDED
+        if not frame.is_array:
+            if shown:
+                self.log += (REPLACED, frame, self.name, MISSING)
+            return False
+        if self.shape is IGNORED:
+            self.shape = frame.container.child(len(frame.parts))
+            return False
+        if frame.visible and not frame.container.unordered:
+            self.log += (REPLACED, frame, len(frame.parts), MISSING) if shown else (GAP, frame, len(frame.parts), None)
+        return True
 
     def _end_of_text(self, shape: Shape, text: str, valid: Any) -> None:
         """Text that was shown as it grew is complete: what was not shown of it yet, and what has become of it."""

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, Final, NamedTuple, cast
 
 from .dependent import Late
 from .invalid import Path
-from .shapes import Container, Shape
+from .shapes import MISSING, Container, Shape
 
-__all__ = ['ADDED', 'CLOSED', 'ENDED', 'GAP', 'OPENED', 'REPLACED', 'TEXT', 'Frame', 'Log', 'path_of']
+__all__ = [
+    'ADDED',
+    'CLOSED',
+    'ENDED',
+    'GAP',
+    'OPENED',
+    'REPLACED',
+    'TEXT',
+    'Complete',
+    'Frame',
+    'Log',
+    'first',
+    'path_of',
+]
 
 OPENED: Final = 'opened'
 """An object or an array is there: its own frame, and the number of parts that it already has."""
@@ -21,7 +36,7 @@ CLOSED: Final = 'closed'
 ENDED: Final = 'ended'
 """Text that was there is complete: the value."""
 REPLACED: Final = 'replaced'
-"""What was there is complete, and is something else than what showed; `None` if it is invalid."""
+"""What was there is complete, and is something else than what showed; `MISSING` if it is invalid or left out."""
 GAP: Final = 'gap'
 """`None` keeps the place of an element that is invalid."""
 
@@ -90,9 +105,65 @@ class Frame:
         self.fields: dict[str, Shape] | None = container.fields if visible else None
 
 
-Log: TypeAlias = list[Any]
-"""What became visible, four items each: its kind, the frame that it is in, its name there, and the value; for text, the
-piece and the length before it. Flat, as there is an entry for nearly every token."""
+class Complete(NamedTuple):
+    """What is complete in a frame.
+
+    Attributes:
+        at: Where the log says so.
+        value: The value.
+        frame: Its own frame, if it filled in.
+    """
+
+    at: int
+    value: Any
+    frame: Frame | None
+
+
+class Log(list[Any]):
+    """What became visible, four items each: its kind, the frame that it is in, its name there, and the value.
+
+    For text, the value is the piece and the length before it. Flat, as there is an entry for nearly every token.
+    """
+
+    def __init__(self, entries: Iterable[Any] = ()) -> None:
+        super().__init__(entries)
+        self._indexed = 0
+        self._frames: dict[tuple[Frame, Any], Frame] = {}
+        self._complete: dict[tuple[Frame, Any], Complete] = {}
+
+    def complete(self, frame: Frame, name: Any, before: int) -> Complete | None:
+        """What was complete under a name of a frame before a place in the log."""
+        self._catch_up()
+        found = self._complete.get((frame, name))
+        return found if found is not None and found.at < before else None
+
+    def inside(self, frame: Frame, name: Any) -> Frame | None:
+        """The frame of the object or the array under a name of a frame, if it has shown."""
+        self._catch_up()
+        return self._frames.get((frame, name))
+
+    def _catch_up(self) -> None:
+        for at in range(self._indexed, len(self), 4):
+            self._index(at, *self[at : at + 4])
+        self._indexed = len(self)
+
+    def _index(self, at: int, kind: str, frame: Frame, name: Any, value: Any) -> None:
+        if kind == OPENED:
+            opened, count = value
+            self._frames[frame, name] = opened
+            if count:
+                for key, part in first(opened.parts, count).items():
+                    self._complete[opened, key] = Complete(at, part, None)
+        elif kind in (ADDED, CLOSED, ENDED) or (kind == REPLACED and value is not MISSING):
+            own = self._frames.get((frame, name)) if kind == CLOSED else None
+            self._complete[frame, name] = Complete(at, value, own)
+
+
+def first(parts: Any, count: int) -> Any:
+    """The first parts of an object or an array, which only grow."""
+    if isinstance(parts, list):
+        return cast('list[Any]', parts)[:count]
+    return dict(islice(cast('dict[Any, Any]', parts).items(), count))
 
 
 def path_of(frame: Frame, *names: str | int) -> Path:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
 
-from .filling import ADDED, ENDED, GAP, OPENED, REPLACED, TEXT, Frame, path_of
+from .frames import ADDED, ENDED, GAP, OPENED, REPLACED, TEXT, Frame, first, path_of
 from .invalid import Path
-from .partial_output import Moment, PartialOutput, first
+from .partial_output import Moment, PartialOutput
+from .shapes import MISSING
 
 __all__ = ['json_patch']
 
@@ -58,7 +59,11 @@ def _operations(moment: Moment, text: str) -> Iterator[dict[str, Any]]:
         elif kind == REPLACED:
             # Text of these same changes was left out for it, where text is sent as a whole.
             new = place in begun and place not in told
-            yield {'op': 'add' if new else 'replace', 'path': pointer, 'value': _jsonable(value)}
+            if value is not MISSING or frame.is_array:
+                value = None if value is MISSING else _jsonable(value)
+                yield {'op': 'add' if new else 'replace', 'path': pointer, 'value': value}
+            elif not new:
+                yield {'op': 'remove', 'path': pointer}
         elif kind in (ADDED, GAP):
             yield {'op': 'replace' if place in told else 'add', 'path': pointer, 'value': _jsonable(value)}
         elif kind == TEXT and text == 'str_ins':
@@ -80,4 +85,7 @@ def _pointer(path: Path) -> str:
 
 
 def _jsonable(value: Any) -> Any:
-    return to_jsonable_python(value, by_alias=True, inf_nan_mode='strings', fallback=str)
+    try:
+        return to_jsonable_python(value, by_alias=True, inf_nan_mode='strings', fallback=str)
+    except UnicodeDecodeError:
+        return to_jsonable_python(value, by_alias=True, inf_nan_mode='strings', fallback=str, bytes_mode='base64')

@@ -78,7 +78,10 @@ def _growth(schema: Schema, config: Schema) -> Callable[[str], str] | None:
 
     if schema.get('pattern') or says('to_lower') or says('to_upper'):
         return None
-    return trimmed if says('strip_whitespace') else as_it_is
+    grows = trimmed if says('strip_whitespace') else as_it_is
+    longest: int | None = says('max_length')
+    # What is longer is invalid, which its end will tell.
+    return grows if longest is None else lambda text: grows(text)[:longest]
 
 
 def _quick_int(token: str) -> Any:
@@ -90,11 +93,16 @@ def _quick_float(token: str) -> Any:
     return float(token) if len(token) < SHORT and token[:2] != '-0' and 'e' not in token.lower() else MISSING
 
 
-def forbidden() -> Shape:
-    """The shape of what may not be there."""
+def forbidden(owner: Schema) -> Shape:
+    """The shape of what may not be there.
+
+    Args:
+        owner: The schema of the fields that may be there.
+    """
+    kind = 'unexpected_keyword_argument' if owner['type'] == 'dataclass-args' else 'extra_forbidden'
 
     def refuse(value: Any, context: Context = None) -> NoReturn:
-        details: InitErrorDetails = {'type': 'extra_forbidden', 'loc': (), 'input': value}
+        details: InitErrorDetails = {'type': kind, 'loc': (), 'input': value}
         raise ValidationError.from_exception_data('extra', [details])
 
     def refuse_number(token: str, context: Context) -> NoReturn:

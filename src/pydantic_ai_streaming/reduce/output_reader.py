@@ -15,7 +15,6 @@ from pydantic_ai.messages import (
     ToolCallPart,
     ToolCallPartDelta,
 )
-from pydantic_core import to_json
 
 from ..core.json_entry import JsonEntry
 from .events import AttemptRejectedEvent
@@ -23,6 +22,7 @@ from .filling import Results
 from .outputs import Outputs
 from .partial_output import PartialOutput
 from .partial_reader import PartialReader
+from .raw import json_of
 from .shapes import Context, Shape
 from .text_entry import TextEntry
 
@@ -108,6 +108,8 @@ class OutputReader:
             self._part(event.index, event.part)
         elif isinstance(event, PartEndEvent):
             self._part_end(event.index)
+            if event.next_part_kind is None:
+                self.end()
         elif isinstance(event, AttemptRejectedEvent):
             self._attempt += 1
             self._next_response()
@@ -124,6 +126,14 @@ class OutputReader:
     def attempt(self) -> int:
         """The attempt that is coming, counted from 1."""
         return self._attempt
+
+    def end(self) -> None:
+        """The response is over: a document that is not complete will not be. One that is invalid was perhaps left."""
+        if self.is_text and self.has_calls:
+            # Text beside a call is no output.
+            return
+        if self.reader is not None and self.reader.document.size and not self.reader.document.errors:
+            self.reader.close()
 
     def _next_response(self) -> None:
         self._index = self._arguments = self.reader = None
@@ -204,7 +214,7 @@ class OutputReader:
         if index == self._index and self._arguments is not None:
             # They come whole, or as pieces of an object that pydantic-ai puts together.
             arguments, self._arguments = self._arguments, None
-            self._feed(to_json(arguments).decode())
+            self._feed(json_of(arguments))
 
     def _feed(self, text: str | None) -> None:
         if text and self.reader is not None:

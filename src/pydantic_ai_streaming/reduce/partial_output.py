@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, is_dataclass
-from itertools import islice
-from typing import Any, Generic, Literal, NamedTuple, TypeAlias, cast
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, NamedTuple, cast
 
-from pydantic import BaseModel, RootModel
 from typing_extensions import TypeVar
 
-from .filling import ADDED, CLOSED, ENDED, GAP, OPENED, REPLACED, TEXT, Frame, Log, path_of
+from .frames import ADDED, CLOSED, ENDED, GAP, OPENED, REPLACED, TEXT, Frame, Log, first, path_of
 from .invalid import InvalidPart, Path
 from .shapes import MISSING
+from .states import FieldState, found_at, leads_into, opened, state_of
 
-__all__ = ['Change', 'FieldState', 'Moment', 'PartialOutput', 'as_path', 'differ', 'elements', 'first']
+__all__ = ['Change', 'FieldState', 'Moment', 'PartialOutput', 'as_path', 'differ', 'elements']
 
 OutputT = TypeVar('OutputT', default=Any)
-
-FieldState: TypeAlias = Literal['missing', 'streaming', 'complete', 'invalid']
-"""What is known of one place: nothing has come, it is coming, it is complete and valid, it is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +128,12 @@ class PartialOutput(Generic[OutputT]):
         """
         steps = as_path(path)
         moment = self.moment
-        if any(error.path[: len(steps)] == steps for error in self.errors) and not self._is_open(steps):
+        if self.errors and self._is_invalid(steps):
             return 'invalid'
-        if moment is None or self.is_final:
-            return 'complete' if _holds(self.value, steps) else 'missing'
-        return _state(moment, (*moment.prefix, *steps))
+        if moment is None or self.replaces:
+            return 'missing' if found_at(self.value, steps) is MISSING else 'complete'
+        frames = [frame for frame, _ in moment.frames]
+        return state_of((*moment.prefix, *steps), moment.log, moment.end, frames, moment.coming)
 
     @property
     def finished(self) -> tuple[Path, ...]:
@@ -163,11 +160,19 @@ class PartialOutput(Generic[OutputT]):
         # A tuple until somebody asks: there is one for each snapshot, and most are looked at for their value only.
         return None if self._moment is None else Moment._make(self._moment)
 
-    def _is_open(self, steps: Path) -> bool:
+    def _is_invalid(self, steps: Path) -> bool:
         moment = self.moment
-        if moment is None or self.is_final:
-            return False
-        return any(path_of(frame) == (*moment.prefix, *steps) for frame, _ in moment.frames[1:])
+        if moment is None:
+            return any(error.path[: len(steps)] == steps for error in self.errors)
+        (outermost, _), *frames = moment.frames
+        steps = *moment.prefix, *steps
+
+        def is_at(path: Path) -> bool:
+            return leads_into(path, steps, moment.log, outermost)
+
+        # What is open may still become valid: a key that comes again can set it right.
+        is_open = any(len(path) == len(steps) and is_at(path) for path in (path_of(frame) for frame, _ in frames))
+        return not is_open and any(is_at((*moment.prefix, *error.path)) for error in self.errors)
 
 
 def differ(one: Any, other: Any) -> bool:
@@ -207,13 +212,12 @@ def elements(partial: PartialOutput[Any], path: Path) -> Iterator[tuple[int, Any
             continue
         places = _places(frame, name)
         depth = len(places)
-        if not all(_same(above, key, step) for (above, key), step in zip(places, steps, strict=False)):
+        if not all(key in above.container.keys_of(step) for (above, key), step in zip(places, steps, strict=False)):
             continue
         if depth == len(steps) + 1 and frame.is_array:
             yield name, value
         elif depth <= len(steps):
-            found = _at(value, steps[depth:])
-            found = _opened(found)
+            found = opened(found_at(value, steps[depth:]))
             if isinstance(found, list | tuple | set | frozenset):
                 yield from enumerate(cast('Iterable[Any]', found))
 
@@ -239,103 +243,22 @@ def _changes(moment: Moment, start: int) -> Iterator[Change]:
         path = path[depth:]
         appears: Literal['append', 'set'] = 'append' if frame.is_array and path else 'set'
         if kind == OPENED:
-            opened, count = value
-            yield Change(appears, path, opened.container.partial(first(opened.parts, count), None, MISSING))
+            inner, count = value
+            parts = first(inner.parts, count)
+            yield Change(appears, path, inner.container.partial(parts, None, MISSING))
+            for key in parts:
+                yield Change('complete', (*path, key), parts[key])
         elif kind == TEXT:
             piece, before = value
             yield Change('extend' if before else appears, path, piece)
         elif kind == GAP:
             yield Change(appears, path, None)
         elif kind == REPLACED:
-            yield Change('set', path, value)
-            if value is not None:
+            yield Change('set', path, None if value is MISSING else value)
+            if value is not MISSING:
                 yield Change('complete', path, value)
         elif kind == ADDED:
             yield Change(appears, path, value)
             yield Change('complete', path, value)
         elif kind in (CLOSED, ENDED):
             yield Change('complete', path, value)
-
-
-def first(parts: Any, count: int) -> Any:
-    """The first parts of an object or an array, which only grow."""
-    if isinstance(parts, list):
-        return cast('list[Any]', parts)[:count]
-    return dict(islice(cast('dict[Any, Any]', parts).items(), count))
-
-
-def _state(moment: Moment, path: Path) -> FieldState:
-    frames = moment.frames
-    for depth, (frame, count) in enumerate(frames):
-        # The outermost frame is an array that nobody sees, with the document as its element.
-        name = 0 if depth == 0 else path[depth - 1] if depth <= len(path) else MISSING
-        if name is MISSING:
-            return 'streaming'
-        if depth + 1 < len(frames) and _same(frame, frames[depth + 1][0].name, name):
-            continue
-        parts = first(frame.parts, count)
-        found = _part(frame, parts, name)
-        if found is not MISSING:
-            return 'complete' if _holds(found, path[depth:]) else 'missing'
-        coming = depth + 1 == len(frames) and _same(frame, moment.coming, name) and depth >= len(path)
-        return 'streaming' if coming else 'missing'
-    return 'streaming'
-
-
-def _same(frame: Frame, name: Any, other: Any) -> bool:
-    if name == other:
-        return True
-    # Keys of a dict may be anything, and a path in one string cannot tell `0` from `'0'`.
-    return not frame.is_array and (frame.container.field(name) == other or str(name) == str(other))
-
-
-def _part(frame: Frame, parts: Any, name: Any) -> Any:
-    if frame.is_array:
-        return parts[name] if isinstance(name, int) and 0 <= name < len(parts) else MISSING
-    return next((part for key, part in parts.items() if _same(frame, key, name)), MISSING)
-
-
-def _holds(value: Any, path: Iterable[str | int]) -> bool:
-    return _at(value, path) is not MISSING
-
-
-def _at(value: Any, path: Iterable[str | int]) -> Any:
-    """What is at a path in a value, `MISSING` if nothing is."""
-    for step in path:
-        value = _step(value, step)
-        if value is MISSING:
-            return MISSING
-    return value
-
-
-def _opened(value: Any) -> Any:
-    return cast('Any', value).root if isinstance(value, RootModel) else value
-
-
-def _step(value: Any, step: str | int) -> Any:
-    """What a complete value has under a key or an index, `MISSING` if nothing has come there."""
-    value = _opened(value)
-    if isinstance(value, BaseModel):
-        name = _field(value, step)
-        return MISSING if name is None else getattr(value, name)
-    if isinstance(value, dict):
-        entries = cast('dict[Any, Any]', value)
-        return (
-            entries[step]
-            if step in entries
-            else next((entries[key] for key in entries if str(key) == str(step)), MISSING)
-        )
-    if isinstance(value, list | tuple | set | frozenset):
-        elements: list[Any] = list(cast('Iterable[Any]', value))
-        return elements[step] if isinstance(step, int) and 0 <= step < len(elements) else MISSING
-    if is_dataclass(value) and isinstance(step, str):
-        return getattr(value, step, MISSING)
-    return MISSING
-
-
-def _field(model: BaseModel, step: str | int) -> str | None:
-    fields = type(model).model_fields
-    for name, field in fields.items():
-        if step in (name, field.alias, field.validation_alias):
-            return name if name in model.model_fields_set else None
-    return str(step) if step in (model.model_extra or {}) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .invalid import Path
-from .shapes import ANY_OBJECT, IGNORED, ListContainer, MapContainer, ObjectContainer, Shape
+from .shapes import IGNORED, ListContainer, MapContainer, ObjectContainer, Shape
 from .tagged import TaggedContainer
 
 __all__ = ['may_hold_list']
@@ -34,7 +34,7 @@ def _may(shape: Shape, path: Path) -> bool:
     if isinstance(inner, ObjectContainer):
         places = list(_places(inner, step))
         return any(_may(place, rest) for place in places) or (not places and inner.item is not IGNORED)
-    return inner is ANY_OBJECT or not isinstance(array, ListContainer)
+    return not isinstance(array, ListContainer)
 
 
 def _places(container: ObjectContainer, step: str) -> Iterable[Shape]:

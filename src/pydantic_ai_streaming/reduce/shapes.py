@@ -6,8 +6,9 @@ objects and arrays, the container that takes the parts. `shaping` makes them fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from typing import Any, Self, TypeAlias
 
 from pydantic_core import SchemaValidator
 
@@ -16,6 +17,8 @@ from .raw import Token, json_of
 
 __all__ = [
     'ANY',
+    'ANY_ARRAY',
+    'ANY_OBJECT',
     'IGNORED',
     'MISSING',
     'Check',
@@ -26,6 +29,7 @@ __all__ = [
     'ObjectContainer',
     'Shape',
     'WholeContainer',
+    'after',
     'any_literal',
     'any_number',
     'as_it_is',
@@ -46,6 +50,11 @@ def any_number(token: str, context: Context = None) -> int | float:
 def any_literal(value: bool | None, context: Context = None) -> bool | None:
     """A literal that may be any."""
     return value
+
+
+def after(first: Callable[[Any], Any] | None, then: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """One function after another."""
+    return then if first is None else lambda value: then(first(value))
 
 
 def as_it_is(text: str) -> str:
@@ -148,6 +157,11 @@ class Container:
         """The name of the field that `name` in the JSON object gives its value."""
         return name
 
+    def keys_of(self, step: Any) -> Iterable[Any]:
+        """The names that a step of a path may stand for: those of the document, and then those of fields."""
+        # A path in one string cannot tell `0` from `'0'`.
+        return (step,) if isinstance(step, str) else (step, str(step))
+
     def replaces(self, key: str) -> bool:
         """Whether a key that comes again makes good what was wrong with it. In a dict, pydantic looks at both."""
         return False
@@ -155,6 +169,13 @@ class Container:
     def partial(self, parts: Any, key: Any, child: Any) -> Any:
         """A value of what is there: the complete `parts`, and `child` under `key`, which is still open or `MISSING`."""
         raise NotImplementedError
+
+    def inside(self, wrap: Callable[[Any], Any] | None) -> Self:
+        """A copy, whose unfinished values are inside others: `wrap` makes those."""
+        inner = copy(self)
+        if wrap is not None:
+            inner.wrap = after(self.wrap, wrap)
+        return inner
 
     def complain(self, parts: Any, context: Context) -> None:
         """Of an object some of whose parts are invalid: raise `ValidationError` if more is wrong with it."""
@@ -216,6 +237,11 @@ class ObjectContainer(Container):
         """The field that a key belongs to."""
         return self._names.get(name, name)
 
+    def keys_of(self, step: Any) -> Iterable[Any]:
+        """Keys, and then those of the field of that name."""
+        yield from super().keys_of(step)
+        yield from (key for key, name in self._names.items() if name == step)
+
     def shows(self, parts: dict[str, Any]) -> bool:
         """Whether all is there that has to be before anything may show."""
         return self.needed <= {self._names[key] for key in parts if key in self._names}
@@ -239,6 +265,18 @@ class ObjectContainer(Container):
             MISSING,
             {key: part for key, part in fields.items() if key not in names},
         )
+
+    def inside(self, wrap: Callable[[Any], Any] | None) -> Self:
+        """A copy, whose unfinished instances are inside other values."""
+        inner = copy(self)
+        if wrap is not None:
+            build = self._build
+
+            def build_around(fields: Mapping[str, Any], name: Any, part: Any, others: dict[str, Any]) -> Any:
+                return wrap(build(fields, name, part, others))
+
+            inner._build = build_around
+        return inner
 
     def complain(self, parts: dict[str, Any], context: Context) -> None:
         """Of the keys."""
@@ -336,40 +374,21 @@ class WholeContainer(Container):
         return MISSING
 
 
-class _AnyObject(Container):
-    __slots__ = ()
-
-    def partial(self, parts: dict[str, Any], key: Any, child: Any) -> Any:
-        value = parts.copy()
-        if child is not MISSING:
-            value.setdefault(key, child)
-        return value
-
-
-class _AnyArray(Container):
-    __slots__ = ()
-
-    def partial(self, parts: list[Any], key: Any, child: Any) -> Any:
-        return parts.copy() if child is MISSING else [*parts, child]
-
-
 # Anything holds anything: the three refer to each other.
-ANY_OBJECT: Container = _AnyObject()
-ANY_ARRAY: Container = _AnyArray()
+ANY_OBJECT: Container = MapContainer(Shape.__new__(Shape), None)
+ANY_ARRAY: Container = ListContainer((), Shape.__new__(Shape), None)
 
 ANY = Shape()
 """Anything is valid."""
+ANY_OBJECT.item = ANY_ARRAY.item = ANY
 ANY.grows = as_it_is
 ANY.quick = any_number
 ANY.literals = (True, False, None)
-ANY_OBJECT.item = ANY_ARRAY.item = ANY
-ANY_OBJECT.uniform = ANY_ARRAY.uniform = True
 
 RAW = Shape().become(ANY)
 """Anything is valid, and kept as it came."""
 RAW.quick = Token
-RAW.object, RAW.array = _AnyObject(), _AnyArray()
-RAW.object.item = RAW.array.item = RAW
+RAW.object, RAW.array = MapContainer(RAW, None), ListContainer((), RAW, None)
 
 IGNORED = Shape().become(ANY)
 """Anything is valid, and none of it is part of the value."""

@@ -22,8 +22,11 @@ from .building import builder_of, frozenset_of, root_builder, set_of, tuple_of
 from .dependent import DependentField, DependentShape, may_use_data
 from .kinds import ARRAY, OBJECT, kinds_of
 from .leaves import fill_leaf, forbidden, growth_as_asked, key_check, member_that_grows, takes_text_as_it_is
+from .recursion import Making
 from .shapes import (
     ANY,
+    ANY_ARRAY,
+    ANY_OBJECT,
     IGNORED,
     Container,
     Context,
@@ -32,14 +35,16 @@ from .shapes import (
     ObjectContainer,
     Shape,
     WholeContainer,
+    after,
 )
-from .shells import Schema, Validated, around, fields_of, keys_of, name_of, open_validator, refers, shell
+from .shells import Schema, Validated, around, fields_of, has_config, keys_of, name_of, open_validator, refers, shell
 from .show import show_of
 from .tagged import TaggedContainer
 from .tags import discriminator_of, tags_of
 
 __all__ = ['shape_of']
 
+_NO_CONFIG: Schema = {}
 _log = logging.getLogger('pydantic_ai_streaming')
 
 
@@ -66,11 +71,10 @@ def _shape_of(output_type: Any, written: str) -> Shape:
 class _Shaper:
     def __init__(self, adapter: TypeAdapter[Any]) -> None:
         self._definitions: dict[str, Schema] = {}
-        self._shapes: dict[str, Shape] = {}
-        self._in_the_making: list[Shape] = []
-        self._later: list[Callable[[], None]] = []
+        self._making = Making()
         # For each container that can be finished by a validator with open places, the schema of that.
-        self._shells: dict[Container, tuple[Schema, Schema]] = {}
+        anything: tuple[Schema, Schema] = {'type': 'any'}, {}
+        self._shells: dict[Container, tuple[Schema, Schema]] = {ANY_OBJECT: anything, ANY_ARRAY: anything}
         self._makers: dict[str, Callable[[Schema, Schema], Shape]] = {
             'any': self._any,
             'dataclass': self._object,
@@ -94,15 +98,12 @@ class _Shaper:
             'typed-dict': self._object,
             'union': self._union,
         }
-        self.shape = self._shape(cast('Schema', adapter.core_schema), {})
-        # What waited for one that was in the making may wait for one that waits: as often as there are such.
-        for _ in self._later:
-            for finish in self._later:
-                finish()
+        self.shape = self._shape(cast('Schema', adapter.core_schema), _NO_CONFIG)
+        self._making.finish()
 
     def _shape(self, schema: Schema, config: Schema) -> Shape:
-        make: Callable[[Schema, Schema], Shape] = self._makers.get(schema['type'], self._leaf)
-        shape = make(schema, config)
+        make = self._makers.get(schema['type'])
+        shape = make(schema, config) if make else self._whole(schema, config, 'there is no way to fill it in.')
         show = show_of(schema)
         if show is None:
             return shape
@@ -113,21 +114,7 @@ class _Shaper:
             if show.when is not None:
                 shape.grows = growth_as_asked(schema, config) if show.when == 'growing' else None
 
-        return self._like(shape, change)
-
-    def _like(self, shape: Shape, change: Callable[[Shape], None]) -> Shape:
-        """A shape that differs from another one, which may still be in the making."""
-        copied = Shape()
-
-        def finish() -> None:
-            change(copied.become(shape))
-
-        if shape in self._in_the_making:
-            self._in_the_making.append(copied)
-            self._later.append(finish)
-        else:
-            finish()
-        return copied
+        return self._making.like(shape, change)
 
     # References
 
@@ -136,17 +123,10 @@ class _Shaper:
         return self._shape(schema['schema'], config)
 
     def _reference(self, schema: Schema, config: Schema) -> Shape:
-        ref: str = schema['schema_ref']
-        if ref not in self._shapes:
-            self._shapes[ref] = shape = Shape()
-            self._in_the_making.append(shape)
-            made = self._shape(self._definitions[ref], {})
-            if made in self._in_the_making:
-                self._later.append(lambda: cast('None', shape.become(made)))
-            else:
-                shape.become(made)
-                self._in_the_making.remove(shape)
-        return self._shapes[ref]
+        definition = self._definitions[schema['schema_ref']]
+        # Under another configuration, what has none of its own is another shape.
+        under = _NO_CONFIG if has_config(definition) else config
+        return self._making.of((schema['schema_ref'], id(under)), lambda: self._shape(definition, under))
 
     def _validator(self, schema: Schema, config: Schema) -> Callable[[], SchemaValidator]:
         @cache
@@ -181,7 +161,7 @@ class _Shaper:
         def change(shape: Shape) -> None:
             shape.literals = (*shape.literals, None)
 
-        return self._like(self._shape(schema['schema'], config), change)
+        return self._making.like(self._shape(schema['schema'], config), change)
 
     def _default(self, schema: Schema, config: Schema) -> Shape:
         if schema.get('on_error', 'raise') != 'raise':
@@ -190,9 +170,8 @@ class _Shaper:
         if inner['type'] == 'function-after':
             return self._function_after(inner, config, schema)
         # A function may ask for the default (`PydanticUseDefault`).
-        return (
-            self._seen_before(schema, config) if inner['type'].startswith('function-') else self._shape(inner, config)
-        )
+        may_ask = inner['type'].startswith('function-')
+        return self._seen_before(schema, config) if may_ask else self._shape(inner, config)
 
     def _json_or_python(self, schema: Schema, config: Schema) -> Shape:
         return self._shape(schema['json_schema'], config)
@@ -205,18 +184,45 @@ class _Shaper:
         return self._whole(schema, config, 'a function sees it before it is validated.')
 
     def _function_after(self, schema: Schema, config: Schema, default: Schema | None = None) -> Shape:
-        inner = self._shape(schema['schema'], config)
-        shape = self._leaf(default or schema, config)
+        whole = default or schema
+        function: object = schema['function']['function']
+        if isinstance(function, type):
+            return self._whole(whole, config, f'{function.__name__} is made of it.')
+        inner, shape = self._shape(schema['schema'], config), self._leaf(whole, config)
+
+        def outer(part: Schema) -> Schema:
+            finished = around(schema, part)
+            return finished if default is None else around(default, finished)
+
+        def finish() -> None:
+            self._go_on(shape, inner, outer, self._validator(whole, config))
+
+        self._making.once_made(inner, shape, finish)
+        return shape
+
+    def _go_on(
+        self,
+        shape: Shape,
+        inner: Shape,
+        outer: Callable[[Schema], Schema],
+        validator: Callable[[], SchemaValidator],
+        wrap: Callable[[Any], Any] | None = None,
+    ) -> None:
+        """Let objects and arrays fill in as those inside, and then become what `outer` is around them."""
         for name in ('object', 'array'):
             container: Container = getattr(inner, name)
             cut = self._shells.get(container)
             if cut is not None:
-                finished = around(schema, cut[0])
-                finished = finished if default is None else around(default, finished)
-                setattr(shape, name, self._cut(copy(container), finished, cut[1]))
-            elif not isinstance(container, WholeContainer) or isinstance(container, TaggedContainer):
-                self._whole(schema, config, 'a function runs after a value that has no shape of its own.')
-        return shape
+                setattr(shape, name, self._cut(container.inside(wrap), outer(cut[0]), cut[1]))
+            elif isinstance(container, TaggedContainer):
+
+                def change(choice: Shape) -> None:
+                    self._go_on(choice, copy(choice), outer, validator, wrap)
+
+                choices = {tag: self._making.like(choice, change) for tag, choice in container.choices.items()}
+                setattr(shape, name, container.with_choices(choices, validator))
+            else:
+                setattr(shape, name, WholeContainer(validator))
 
     def _cut(self, container: Container, schema: Schema, config: Schema) -> Container:
         """Let a container be finished by a validator whose places are open."""
@@ -275,7 +281,8 @@ class _Shaper:
         return self._root(schema, config) if schema.get('root_model') else self._object(schema, config)
 
     def _object(self, schema: Schema, config: Schema) -> Shape:
-        config = schema.get('config') or config
+        # Of what is around it, a TypedDict takes no configuration.
+        config = schema.get('config') or (_NO_CONFIG if schema['type'] == 'typed-dict' else config)
         shape = self._leaf(schema, config)
         inner = schema
         while inner['type'] in ('model', 'dataclass', 'function-after'):
@@ -297,7 +304,7 @@ class _Shaper:
         names = {key: name for name, of_field in keys.items() for key in of_field}
         alone = not any(isinstance(place, DependentShape) for place in places.values())
         behavior = inner.get('extra_behavior') or config.get('extra_fields_behavior') or 'ignore'
-        unknown = IGNORED if behavior == 'ignore' else forbidden() if behavior == 'forbid' else ANY
+        unknown = IGNORED if behavior == 'ignore' else forbidden(inner) if behavior == 'forbid' else ANY
         if behavior == 'allow' and inner.get('extras_schema'):
             unknown = self._shape(inner['extras_schema'], config)
         validated, extra = self._validated(config), behavior == 'allow'
@@ -322,7 +329,7 @@ class _Shaper:
             return self._validator(schema, config)
 
         known = {other: fields[other] for other in keys}
-        shape = DependentShape(DependentField(name, keys, known, make, self._validated(config)))
+        shape = DependentShape(DependentField(name, keys, known, config, make, self._validated(config)))
         shape.needed = place.needed
         return shape
 
@@ -337,17 +344,14 @@ class _Shaper:
 
     def _root(self, schema: Schema, config: Schema) -> Shape:
         config = schema.get('config') or config
-        inner = self._shape(schema['schema'], config)
-        shape = self._leaf(schema, config)
-        wrap = root_builder(schema['cls'])
-        shape.grows, shape.wrap = inner.grows, wrap
-        for name in ('object', 'array'):
-            container: Container = getattr(inner, name)
-            cut = self._shells.get(container)
-            if cut is not None and isinstance(container, MapContainer | ListContainer):
-                container = copy(container)
-                container.wrap = wrap
-                setattr(shape, name, self._cut(container, around(schema, cut[0]), cut[1]))
+        inner, shape = self._shape(schema['schema'], config), self._leaf(schema, config)
+        build = root_builder(schema['cls'])
+
+        def finish() -> None:
+            shape.grows, shape.hidden, shape.wrap = inner.grows, inner.hidden, after(inner.wrap, build)
+            self._go_on(shape, inner, lambda part: around(schema, part), self._validator(schema, config), build)
+
+        self._making.once_made(inner, shape, finish)
         return shape
 
     # Unions
@@ -393,8 +397,4 @@ class _Shaper:
             shape.needed = shape.needed or member.needed
             setattr(shape, name, container)
 
-        if member in self._in_the_making:
-            self._in_the_making.append(shape)
-            self._later.append(finish)
-        else:
-            finish()
+        self._making.once_made(member, shape, finish)

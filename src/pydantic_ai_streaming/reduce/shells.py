@@ -14,6 +14,7 @@ __all__ = [
     'Validated',
     'around',
     'fields_of',
+    'has_config',
     'keys_of',
     'name_of',
     'open_validator',
@@ -142,6 +143,15 @@ def keys_of(name: str, field: Schema, config: Schema) -> list[str] | None:
         return None
     keys = [path[0] for path in paths] if config.get('validate_by_alias') is not False else []
     return [*keys, name] if config.get('validate_by_name') else keys
+
+
+def has_config(schema: Schema) -> bool:
+    """Whether the configuration of a type is its own, whatever is around it."""
+    while schema['type'] not in ('model', 'dataclass', 'typed-dict'):
+        if 'schema' not in schema:
+            return False
+        schema = schema['schema']
+    return True
 
 
 def name_of(schema: Schema) -> str:

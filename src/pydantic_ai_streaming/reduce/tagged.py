@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from enum import Enum
 from typing import Any
 
@@ -39,7 +40,7 @@ class TaggedContainer(WholeContainer):
         # JSON has no members of enums. As a discriminator, pydantic takes only those that are strings or numbers.
         if refuse:
             choices = {tag: choices[tag] for tag in choices if not isinstance(tag, Enum) or isinstance(tag, str | int)}
-        self.choices: dict[Any, Shape] = {
+        self.choices: dict[tuple[str, Any], Shape] = {
             _tag(tag.value if isinstance(tag, Enum) else tag): shape for tag, shape in choices.items()
         }
 
@@ -55,6 +56,15 @@ class TaggedContainer(WholeContainer):
                 if error.errors(include_url=False, include_context=False)[0]['type'] == 'union_tag_invalid':
                     raise
         return shape
+
+    def with_choices(
+        self, choices: Mapping[tuple[str, Any], Shape], validator: Callable[[], SchemaValidator]
+    ) -> TaggedContainer:
+        """The same tags with other shapes."""
+        other = copy(self)
+        other.choices = dict(choices)
+        other.validate = WholeContainer(validator).validate
+        return other
 
 
 def _tag(value: Any) -> tuple[str, Any]:

@@ -7,7 +7,9 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic_ai.messages import CustomEvent
 
+from .argument_reading import ArgumentReading
 from .partial_output import PartialOutput
+from .shapes import Shape
 
 __all__ = ['ENDED', 'ToolCall', 'ToolCallKind', 'ToolCallState']
 
@@ -38,7 +40,6 @@ class ToolCall:
         state: How far it is.
         attempt: Which call of this tool in a row it is, counted from 1: calls that were retried come before it.
         request: Which response of the run it is in, counted from 1; 0 if it is from before the run.
-        partial: The arguments so far as a typed value, where the type of the tool is known.
         valid: Whether the arguments are valid, once pydantic-ai has said so.
         result: What the tool has returned, or what the model was told instead.
         progress: The last event that the tool has sent from inside with `ctx.emit`.
@@ -49,12 +50,12 @@ class ToolCall:
     __slots__ = (
         '_arguments',
         '_length',
+        '_reading',
         'attempt',
         'beside',
         'kind',
         'name',
         'number',
-        'partial',
         'progress',
         'request',
         'result',
@@ -74,7 +75,6 @@ class ToolCall:
         self.state: ToolCallState = 'calling'
         self.attempt = attempt
         self.request = request
-        self.partial: PartialOutput[Any] | None = None
         self.valid: bool | None = None
         self.result: Any = None
         self.progress: CustomEvent | None = None
@@ -82,6 +82,15 @@ class ToolCall:
         self.times: Mapping[ToolCallState, float] = {}
         self._arguments: list[str] = []
         self._length = 0
+        self._reading: ArgumentReading | None = None
+
+    @property
+    def partial(self) -> PartialOutput[Any] | None:
+        """The arguments so far as a typed value, where the type of the tool is known.
+
+        They are read when this is asked for: `changes` are those since the last time that it was.
+        """
+        return None if self._reading is None else self._reading.at(self._length)
 
     @property
     def arguments(self) -> str:
@@ -107,16 +116,19 @@ class ToolCall:
         """The same call, to be changed; at `now` (seconds) in another state, if one is given."""
         call = ToolCall.__new__(ToolCall)
         call.number, call.tool_call_id, call.name, call.kind = self.number, self.tool_call_id, self.name, self.kind
-        call.state, call.attempt, call.request, call.partial = self.state, self.attempt, self.request, self.partial
+        call.state, call.attempt, call.request = self.state, self.attempt, self.request
         call.valid, call.result, call.progress, call.beside = self.valid, self.result, self.progress, self.beside
         call.times, call._arguments, call._length = self.times, self._arguments, self._length
+        call._reading = self._reading
         if state is not None and state != call.state:
             call.state, call.times = state, {**self.times, state: now}
         return call
 
-    def extended(self, piece: str) -> ToolCall:
-        """The same call with more of its arguments."""
+    def extended(self, piece: str, shape: Shape | None) -> ToolCall:
+        """The same call with more of its arguments, which are of this shape, if that is known."""
         call = self.changed()
+        if shape is not None and call._reading is None:
+            call._reading = ArgumentReading(shape, call._arguments)
         call._arguments.append(piece)  # shared: each call knows how many of them are its own
         call._length += 1
         return call
@@ -124,5 +136,5 @@ class ToolCall:
     def emptied(self) -> ToolCall:
         """The same call without its arguments, which come anew."""
         call = self.changed()
-        call._arguments, call._length, call.partial = [], 0, None
+        call._arguments, call._length, call._reading = [], 0, None
         return call

@@ -23,10 +23,10 @@ from pydantic_ai.messages import (
     ToolResultEvent,
 )
 from pydantic_ai.tools import ToolApproved
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from .events import AttemptRejectedEvent
-from .partial_reader import PartialReader
+from .raw import json_of
 from .shapes import Shape
 from .tool_call import ENDED, ToolCall, ToolCallKind, ToolCallState
 
@@ -57,7 +57,6 @@ class ToolWatch:
         self._request = 0
         self._open: dict[int, int] = {}  # the number of the call at each index of the response
         self._by_id: dict[str, list[int]] = {}  # the calls of the last response that has the id
-        self._readers: dict[int, PartialReader] = {}
         self._dicts: dict[int, dict[str, Any]] = {}  # arguments that come as a dict, or as pieces of one
         self._running: list[int] = []
         self._output_tools: set[str] = set()  # as far as they were seen to be such
@@ -132,7 +131,6 @@ class ToolWatch:
         call = self.calls[number].emptied()
         call.state, call.times = 'calling', {'calling': now}
         self._keep(call)
-        self._readers.pop(number, None)
         self._dicts.pop(number, None)
         if number in self._running:
             self._running.remove(number)
@@ -164,8 +162,7 @@ class ToolWatch:
     def _take(self, call: ToolCall, args: str | Mapping[str, Any] | None, now: float) -> ToolCall:
         if isinstance(args, Mapping):
             arguments = self._dicts[call.number] = {**self._dicts.get(call.number, {}), **args}
-            self._readers.pop(call.number, None)
-            call = self._more(call.emptied(), to_json(arguments).decode())
+            call = self._more(call.emptied(), json_of(arguments))
         elif args:
             call = self._more(call, args)
         if args and call.kind == 'native' and call.state == 'calling' and _is_whole(call.arguments):
@@ -174,15 +171,7 @@ class ToolWatch:
         return self._keep(call)
 
     def _more(self, call: ToolCall, piece: str) -> ToolCall:
-        call = call.extended(piece)
-        reader = self._readers.get(call.number)
-        if reader is None and self._shape_of is not None and (shape := self._shape_of(call.name)) is not None:
-            reader = self._readers[call.number] = PartialReader(shape)
-            piece = call.arguments
-        if reader is not None:
-            reader.feed(piece)
-            call.partial = reader.snapshot() or call.partial
-        return call
+        return call.extended(piece, None if self._shape_of is None else self._shape_of(call.name))
 
     def _final(self, event: FinalResultEvent, now: float) -> ToolCall | None:
         if event.tool_name is None or event.tool_call_id not in self._by_id:

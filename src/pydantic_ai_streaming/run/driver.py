@@ -79,6 +79,11 @@ class Driver(Generic[OutputT]):
                     'agent.run_stream_events(...) or agent.run_stream(...), or one that yields what they yield.'
                 )
 
+    @property
+    def passes_events(self) -> bool:
+        """Whether the events that go to the sink are those of the model, not made from what it has said so far."""
+        return isinstance(self._source, _Events)
+
     def history(self) -> History | None:
         """The history so far, or `None` if the run has not begun."""
         return None if self._source is None else self._source.history()

@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, cast
 
-from ..aio.closing import outlast
+from ..aio.closing import over
 from ..aio.cursor import Cursor
 from ..core.pacing import Smoothing
 from ..core.record import Record
@@ -244,7 +244,7 @@ class Merged(Generic[K, OutputT]):
         if self in _inside.get():
             # A tool or a hook of one of the runs: waiting for them would be waiting for itself.
             return
-        await outlast(*tasks)
+        await over(*tasks)
 
     # Views
 

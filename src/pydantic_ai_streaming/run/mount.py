@@ -15,16 +15,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from copy import copy
 from inspect import signature
 from types import CellType, FunctionType
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from pydantic_ai.agent import EventStreamHandler
 from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.conversation import Conversation
 from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelRequest, UserPromptPart
 from pydantic_ai.tools import RunContext
+from pydantic_ai.usage import RunUsage
 
-__all__ = ['asked_of', 'asks_again', 'mount', 'output_type_of', 'tap']
+__all__ = ['Asked', 'asked_of', 'asks_again', 'mount', 'output_type_of', 'tap']
 
 RunT = TypeVar('RunT', bound=AbstractAsyncContextManager[Any])
 
@@ -67,14 +70,24 @@ def tap(run: AbstractAsyncContextManager[Any], sink: Callable[[Any], None]) -> N
     setattr(run, '_run_agent', start_tapped)  # noqa: B010
 
 
-def asked_of(run: AbstractAsyncContextManager[Any]) -> tuple[list[ModelMessage], ModelRequest | None]:
-    """The message history and the prompt that a run was given, as far as it had them and they can be found."""
+class Asked(NamedTuple):
+    """What a run was given, as far as it had it and it can be found."""
+
+    history: list[ModelMessage]
+    prompt: ModelRequest | None
+    usage: RunUsage
+    """What was used before it; pydantic-ai adds to that."""
+
+
+def asked_of(run: AbstractAsyncContextManager[Any]) -> Asked:
+    """The message history, the prompt and the usage that a run was given."""
     given = _given(run)
-    conversation = given.get('conversation')
+    conversation: Conversation | None = given.get('conversation')
     history = conversation.messages if conversation is not None else given.get('message_history')
+    usage = conversation.usage if conversation is not None else given.get('usage')
     prompt = given.get('user_prompt')
     request = None if prompt is None else ModelRequest(parts=[UserPromptPart(prompt)])
-    return list(cast('Sequence[ModelMessage] | None', history) or ()), request
+    return Asked(list(cast('Sequence[ModelMessage] | None', history) or ()), request, copy(usage or RunUsage()))
 
 
 def output_type_of(run: AbstractAsyncContextManager[Any]) -> Any:
@@ -91,7 +104,7 @@ def asks_again(run: AbstractAsyncContextManager[Any]) -> bool:
 def _given(run: AbstractAsyncContextManager[Any]) -> dict[str, Any]:
     cells = _cells(run)
     if cells:
-        names = ('conversation', 'message_history', 'user_prompt', 'output_type', 'self')
+        names = ('conversation', 'message_history', 'usage', 'user_prompt', 'output_type', 'self')
         return {name: cells[name].cell_contents for name in names if name in cells}
     arguments = _arguments(run)
     if arguments is None:

@@ -136,11 +136,15 @@ class _Reading:
         return self._checked(self._events.add(cast('object', item)))
 
     def end(self) -> Iterator[PartialOutput[Any]]:
+        reader = self._text
         if self._events is None:
-            self._text.close()
-            partial = self._checked(self._text.snapshot())
-            if partial is not None:
-                yield partial
+            reader.close()
+        else:
+            self._events.end()
+            reader = self._events.reader
+        partial = None if reader is None else self._checked(reader.snapshot())
+        if partial is not None:
+            yield partial
         if self._result is not None:
             yield (self._last or PartialOutput[Any](None)).final(self._result.output)
         elif self._last is not None and not self._last.errors and self._last.state() == 'complete':

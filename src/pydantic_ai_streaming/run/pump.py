@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut
 from pydantic_ai.messages import (
     ModelMessage,
-    ModelRequest,
-    ModelResponse,
     ModelResponseStreamEvent,
     OutputToolResultEvent,
     PartStartEvent,
 )
 from pydantic_ai.run import AgentRunResultEvent
 
-from ..aio.closing import outlast
+from ..aio.closing import over
 from ..aio.cursor import Cursor
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..core.record import Record
@@ -32,13 +29,15 @@ from ..reduce.events import (
     RunEvent,
     WholeResponseEvent,
 )
-from ..reduce.history import reason_of, rejection_in, resumable, with_results
+from ..reduce.history import reason_of, rejection_in
 from ..reduce.truncation import is_truncated
 from ..reduce.turns import Turns
 from .alarm import Alarm
 from .driver import Driver, History
 from .grace import Grace
 from .judge import OutputJudge
+from .mount import Asked
+from .run_history import RunHistory
 from .watch import ModelWatch, OnTruncation, RequestObserver
 
 __all__ = ['Finish', 'Pump']
@@ -67,8 +66,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         deadlines: Deadlines,
         watch: ModelWatch | None,
         on_truncation: OnTruncation,
-        given: list[ModelMessage],
-        prompt: ModelRequest | None,
+        asked: Asked,
     ) -> None:
         self.driver = driver
         self.record: Record[RunEvent] = Record()
@@ -78,19 +76,18 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._limited = not deadlines.unlimited
         self._watch = watch
         self._on_truncation: OnTruncation = on_truncation
-        self._given = given
-        self._prompt = prompt
-        self._asked: Sequence[ModelMessage] | None = None
+        self._history = RunHistory(driver, watch, given=asked.history, prompt=asked.prompt)
+        self._used_before = asked.usage
         self._final: History | None = None
         self._truncated = False
         self._stopping = False
         self._expired: Due | None = None
         self._surfacing: asyncio.TimerHandle | None = None
-        self._feedback_seen = rejection_in(given)
+        self._feedback_seen = rejection_in(asked.history)
         self._refused: tuple[str, str] | None = None
-        self._replies_before = 0
         self.judge: OutputJudge | None = None
         self._invalid: InvalidOutput | None = None
+        self._begun: PartStartEvent | None = None
 
     def start(self) -> None:
         """Start the run. Call it inside the event loop that the run is to live in."""
@@ -126,20 +123,20 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def messages(self) -> list[ModelMessage]:
         """The history, ready for the next run: while this one goes on, as if it ended now."""
-        return (self._final or self._so_far()).messages
+        return (self._final or self._history.so_far(self.record.items)).messages
 
     def new_messages(self) -> list[ModelMessage]:
         """What the run has added to the history, in the same way."""
-        return list((self._final or self._so_far()).added)
+        return list((self._final or self._history.so_far(self.record.items)).added)
 
     def stats(self) -> StreamStats:
         """The figures so far."""
-        usage = self.driver.usage()
+        usage, before = self.driver.usage(), self._used_before
         closed_at = self.record.closed_at
         return self.digest.meter.stats(
             self._loop.time() if closed_at is None else closed_at,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
+            input_tokens=max(0, usage.input_tokens - before.input_tokens),
+            output_tokens=max(0, usage.output_tokens - before.output_tokens),
         )
 
     async def stop(self) -> None:
@@ -150,7 +147,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         if self in _inside.get():
             # A tool or a hook of the run itself: waiting for the run would be waiting for itself.
             return
-        await outlast(self._task)
+        await over(self._task)
 
     async def wait(self) -> None:
         """Wait until the end of the record, without any influence on the run."""
@@ -190,38 +187,22 @@ class Pump(RequestObserver, Generic[OutputT]):
         else:
             if isinstance(error, asyncio.CancelledError):
                 self.cancellation = error
-            self._final = self._so_far()
+            self._catch_up()
+            self._final = self._history.so_far(self.record.items)
             self.finish, ended = self._reason(error)
         if isinstance(ended, StreamTruncated | StreamTimeout | InvalidOutput):
             # Told already or not, it carries what there is now that the run has let go of everything.
             ended.text, ended.messages, ended.usage = self.digest.text, self.messages(), self.driver.usage()
         self.record.close(ended, now=now)
 
-    def _so_far(self) -> History:
-        """The history as it is if the run ends now, ready for the next run."""
-        before, added = self.driver.history() or self._asked_so_far()
-        if not added and self._prompt is not None:
-            # Stopped while it was set up: nobody was asked yet, but the prompt is not lost.
-            added: list[ModelMessage] = [self._prompt]
-        reply = None if self._watch is None else self._watch.reply
-        if reply is not None and _replies(added) == self._replies_before:
-            # A response enters the history when it is over; stopped before that, the run loses it.
-            run_id = added[-1].run_id if added else None
-            added = [*added, replace(reply, state='interrupted', run_id=run_id)]
-        added = with_results(added, self.record.items)
-        return History(before, resumable(added)) if added else History(resumable(before), [])
+    def _catch_up(self) -> None:
+        """Record the start of a part that the history has already.
 
-    def _asked_so_far(self) -> History:
-        """What `agent.run_stream` has added before its first text: it shows no messages until then."""
-        given, asked = self._given, self._asked
-        if not asked:
-            return History(given, [])
-        replies = [n for n, message in enumerate(asked) if isinstance(message, ModelResponse)]
-        begin = replies[_replies(given) - 1] + 1 if _replies(given) else 0
-        if not given or isinstance(given[-1], ModelResponse):
-            return History(given, list(asked[begin:]))
-        # The last requests that were given and the prompt were sent as one.
-        return History(given, [*([] if self._prompt is None else [self._prompt]), *asked[begin + 1 :]])
+        pydantic-ai tells the end of the part before it first, and a run that is stopped between the two loses it. If a
+        capability holds it, to look whether it may be shown, it stays there.
+        """
+        if self._begun is not None and self._watch is not None and self._watch.alone:
+            self._tell(self._begun)
 
     def _reason(self, error: BaseException) -> tuple[Finish, BaseException | None]:
         if self._expired is not None:
@@ -259,6 +240,9 @@ class Pump(RequestObserver, Generic[OutputT]):
         # Views may have learnt of a deadline already while the run still unwinds.
         if not self.record.closed:
             self.record.append(event, now)
+        if type(event) is PartStartEvent:
+            # Not always the same object: pydantic-ai may have made another one of it on the way.
+            self._begun = None
         if self.judge is not None:
             self._hear(self.judge.add(event))
         if type(event) is OutputToolResultEvent and event.part.outcome == 'retried':
@@ -278,7 +262,8 @@ class Pump(RequestObserver, Generic[OutputT]):
                 self._watch.reject(verdict)
         else:
             self._invalid = self._invalid or verdict
-            self._task.cancel()
+            if not self._task.cancelling():
+                self._task.cancel()
 
     def _provider_sent(self, event: object, now: float) -> None:
         self._grace.last_event = now
@@ -294,8 +279,8 @@ class Pump(RequestObserver, Generic[OutputT]):
     def request_opened(self, messages: Sequence[ModelMessage]) -> None:
         """The model is about to be asked."""
         self._truncated = False
-        self._asked = messages
-        self._replies_before = _replies((self.driver.history() or self._asked_so_far()).added)
+        self._begun = None
+        self._history.asked(messages)
         self._look_for_a_rejection()
         self._turns.request_opened(self._loop.time())
         self._alarm.set()
@@ -322,6 +307,8 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def response_event(self, event: ModelResponseStreamEvent) -> None:
         """The provider has sent something. Capabilities of the agent may still keep it back, or keep it."""
+        if self.driver.passes_events and type(event) is PartStartEvent:
+            self._begun = event
         self._provider_sent(event, self._loop.time())
 
     def response_truncated(self, model_name: str) -> None:
@@ -363,7 +350,8 @@ class Pump(RequestObserver, Generic[OutputT]):
     # Time
 
     def _late(self, due: Due) -> None:
-        if due.phase != 'total' and self._end_finished_response():
+        if self._task.cancelling() or (due.phase != 'total' and self._end_finished_response()):
+            # One that is on its way out is not late; and a second cancellation would meet it while it closes things.
             return
         self._expired = due
         self._task.cancel()
@@ -385,7 +373,3 @@ class Pump(RequestObserver, Generic[OutputT]):
             return False
         self._tell(ConnectionHeldOpenEvent(waited=waited))
         return True
-
-
-def _replies(messages: Sequence[ModelMessage]) -> int:
-    return sum(isinstance(message, ModelResponse) for message in messages)

@@ -122,7 +122,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
     ) -> None:
         check_settings(deadlines, on_truncation)
         watch = ModelWatch(on_truncation=on_truncation)
-        given, prompt = asked_of(checked(run))
+        asked = asked_of(checked(run))
         output_type = output_type_of(run)
         take(run)
         run, mounted = mount(run, watch)
@@ -131,8 +131,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
             Driver(run),
             deadlines=deadlines or Deadlines(),
             watch=watch if mounted else None,
-            given=given,
-            prompt=prompt,
+            asked=asked,
             on_truncation=on_truncation,
         )
         watch.observer = self._pump

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic_ai.capabilities import (
     AbstractCapability,
+    CombinedCapability,
     RawOutput,
     WrapModelRequestHandler,
     WrapOutputValidateHandler,
@@ -39,23 +40,12 @@ from pydantic_ai.toolsets import ToolsetTool
 from ..aio.closing import drain
 from ..errors import StreamTruncated
 from ..reduce.truncation import is_truncated
+from .leaving import close_abandoned, close_left
 
 __all__ = ['ModelWatch', 'OnTruncation', 'RequestObserver']
 
 OnTruncation: TypeAlias = Literal['raise', 'mark']
 """What to do with a response that ended without a finish reason."""
-
-TURNS_TO_WAIT = 20
-"""Turns of the event loop in which a pull comes to wait for the connection: locks on the way there take some."""
-
-GOOGLE = 'pydantic_ai.models.google'
-"""Module of the model class whose client does not close what is left."""
-
-GOOGLE_CLIENT = 'google.genai'
-"""The client below it, whose errors keep their response open."""
-
-MAX_BUFFERED = 1000
-"""Events that may have been received but not read when a response is left."""
 
 
 class RequestObserver:
@@ -96,12 +86,14 @@ class ModelWatch(AbstractCapability[Any]):
     tools: Mapping[str, ToolsetTool[Any]] = field(default_factory=dict[str, ToolsetTool[Any]], init=False, repr=False)
     """The tools that the model was offered last."""
 
+    alone: bool = field(default=False, init=False, repr=False)
+    """Whether no other capability of the run comes between the model's events and whoever watches."""
+
     _output_mode: Callable[[], OutputMode] = field(default=lambda: 'auto', init=False, repr=False)
 
     _reply: ModelResponse | None = field(default=None, init=False, repr=False)
     _rejection: str | None = field(default=None, init=False, repr=False)
     _response: StreamedResponse | None = field(default=None, init=False, repr=False)
-    _events: AsyncIterator[ModelResponseStreamEvent] | None = field(default=None, init=False, repr=False)
     _puller: asyncio.Task[Any] | None = field(default=None, init=False, repr=False)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]], init=False, repr=False)
     _ending: bool = field(default=False, init=False, repr=False)
@@ -118,6 +110,8 @@ class ModelWatch(AbstractCapability[Any]):
         """Know the task that holds the connection of a request."""
         self._tasks.add(_current_task())
         self.context = ctx.validation_context
+        everybody = ctx.root_capability.capabilities if isinstance(ctx.root_capability, CombinedCapability) else [self]
+        self.alone = not any(other.has_wrap_run_event_stream for other in everybody if other is not self)
         self.tools = {} if ctx.tool_manager is None else ctx.tool_manager.tools or {}
         return await handler(request_context)
 
@@ -217,31 +211,6 @@ class ModelWatch(AbstractCapability[Any]):
         stream: Callable[[], AsyncIterator[ModelResponseStreamEvent]] = response._get_event_iterator  # pyright: ignore[reportPrivateUsage]
         setattr(response, '_get_event_iterator', lambda: self._watched(response, stream()))  # noqa: B010
 
-    async def let_go(self) -> None:
-        """Close the connection of a response that was left between two events, where its client does not.
-
-        Google's client closes it only in a pull that fails or is cancelled; left between two pulls, it holds the
-        connection until the garbage collector comes by. So one more pull is begun and cancelled. What it may still
-        bring was left, and is no part of the reply.
-        """
-        events, response = self._events, self._response
-        self._events = None
-        if events is None or response is None or type(response).__module__ != GOOGLE:
-            return
-        reply = response.get()
-        setattr(response, 'get', lambda: reply)  # noqa: B010
-        for _ in range(MAX_BUFFERED):
-            pull = asyncio.create_task(_next(events))
-            try:
-                for _ in range(TURNS_TO_WAIT):
-                    await asyncio.sleep(0)
-                    if pull.done():
-                        break
-            finally:
-                await drain(pull)
-            if pull.cancelled() or pull.exception() is not None:
-                return
-
     def detach(self) -> None:
         """The response is over."""
         self._reply = self.reply
@@ -251,7 +220,6 @@ class ModelWatch(AbstractCapability[Any]):
     async def _watched(
         self, response: StreamedResponse, events: AsyncIterator[ModelResponseStreamEvent]
     ) -> AsyncGenerator[ModelResponseStreamEvent]:
-        self._events = events
         while True:
             # Asked anew each time: every pull may come from another task.
             self._puller = task = asyncio.current_task()
@@ -273,9 +241,8 @@ class ModelWatch(AbstractCapability[Any]):
                 break
         self._puller = None
         if self._rejection is not None:
-            # Left in its middle: `let_go` closes what the client does not.
+            # Left in its middle: its connection is closed when its context is left.
             return
-        self._events = None
         self._ending = False
         self.observer.response_left()
         if is_truncated(response.get()):
@@ -324,10 +291,10 @@ class _WatchedModel(WrapperModel):
                     raise
                 watch.attach(response)
                 watch.observer.response_left()
-                stack.push_async_callback(watch.let_go)
+                stack.push_async_callback(close_left, response)
                 yield response
         except Exception as error:
-            await _close_abandoned(error)
+            await close_abandoned(error)
             raise
         finally:
             watch.detach()
@@ -337,33 +304,6 @@ def _current_task() -> asyncio.Task[Any]:
     task = asyncio.current_task()
     assert task is not None, 'pydantic-ai runs agents in tasks'
     return task
-
-
-async def _close_abandoned(error: BaseException | None) -> None:
-    """Close the response in which a provider told of an error, where its client only drops it.
-
-    google-genai (2.34) raises for an error event while it iterates the response, and the error keeps the response: the
-    connection would stay open for as long as somebody keeps the error, and then until the garbage collector comes by.
-    Its `APIError.response` is its own wrapper, with the response of httpx or aiohttp in `response_stream`.
-    """
-    while error is not None:
-        if type(error).__module__.startswith(GOOGLE_CLIENT):
-            response: Any = getattr(getattr(error, 'response', None), 'response_stream', None)
-            # Whatever goes wrong here, the error of the provider is the one to tell.
-            with suppress(Exception):
-                if hasattr(response, 'aclose'):
-                    await response.aclose()
-                elif hasattr(response, 'close'):
-                    response.close()
-        error = error.__cause__
-
-
-async def _next(events: AsyncIterator[ModelResponseStreamEvent]) -> ModelResponseStreamEvent:
-    # StopAsyncIteration would be no exception that a task can end with.
-    try:
-        return await anext(events)
-    except StopAsyncIteration:
-        raise asyncio.CancelledError from None
 
 
 def _cannot_stream(model: Model, error: Exception) -> bool:

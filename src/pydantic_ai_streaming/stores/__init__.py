@@ -9,16 +9,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .journal import JournalledTurn, TurnJournal
     from .postgres import PostgresConversationStore
     from .redis import RedisConversationStore
     from .sqlite import SQLiteConversationStore
 
-__all__ = ['PostgresConversationStore', 'RedisConversationStore', 'SQLiteConversationStore']
+__all__ = [
+    'JournalledTurn',
+    'PostgresConversationStore',
+    'RedisConversationStore',
+    'SQLiteConversationStore',
+    'TurnJournal',
+]
 
 _MODULES = {
+    'JournalledTurn': 'journal',
     'PostgresConversationStore': 'postgres',
     'RedisConversationStore': 'redis',
     'SQLiteConversationStore': 'sqlite',
+    'TurnJournal': 'journal',
 }
 
 

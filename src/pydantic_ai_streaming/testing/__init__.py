@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Usage,
     )
     from .tasks import describe_tasks
+    from .turn_journal_suite import TurnJournalSuite
     from .virtual_time import DeadlockError, VirtualTimeLoop
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     'Text',
     'Thinking',
     'ToolCall',
+    'TurnJournalSuite',
     'Usage',
     'VirtualTimeLoop',
     'compare_stores',
@@ -99,6 +101,7 @@ _MODULES = {
     'Text': 'steps',
     'Thinking': 'steps',
     'ToolCall': 'steps',
+    'TurnJournalSuite': 'turn_journal_suite',
     'Usage': 'steps',
     'VirtualTimeLoop': 'virtual_time',
     'compare_stores': 'conversation_store_comparison',

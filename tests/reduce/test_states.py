@@ -1,0 +1,104 @@
+"""What is known of each place, by keys of the document and names of fields, before and after an object closes."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import groupby
+from typing import Annotated, Any
+
+import pytest
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field
+from pydantic.dataclasses import dataclass
+
+from pydantic_ai_streaming import Show, partial_outputs
+from tests.reduce.outputs import Boxed, Colour, Dwelling, Label, Point, Stripped
+
+
+class Chosen(BaseModel):
+    name: str = Field(validation_alias=AliasChoices('full_name', 'fullName'))
+    rest: int = 0
+
+
+class Seen(Chosen):
+    inner: Annotated[Chosen, BeforeValidator(lambda value: value)]
+
+
+class Waiting(BaseModel):
+    rest: int = 0
+    point: Point | None = None
+    source: Annotated[str, Show(needed=True)]
+
+
+@dataclass
+class Scaled:
+    size: int
+    scale: dataclasses.InitVar[int] = 1
+
+
+FILLS_IN = ['missing', 'streaming', 'complete']
+
+
+def states(kind: Any, text: str, path: Any) -> list[str]:
+    """The states of a place, one after the other."""
+    return [state for state, _ in groupby(partial.state(path) for partial in partial_outputs(iter(text), kind))]
+
+
+@pytest.mark.parametrize(
+    ('kind', 'text', 'path'),
+    [
+        (Chosen, '{"fullName":"Al","rest":1}', 'fullName'),
+        (Chosen, '{"fullName":"Al","rest":1}', 'name'),
+        (list[Chosen], '[{"full_name":"Al"},{"full_name":"Bo"}]', (0, 'full_name')),
+        (Label, '{"text":"a","otherText":"c"}', 'otherText'),
+        (Label, '{"text":"a","otherText":"c"}', 'other'),
+        (list[Scaled], '[{"size":1,"scale":2},{"size":1}]', '0.scale'),
+        (dict[Colour, int], '{"red":1,"blue":2}', 'red'),
+        (list[dict[bool, str]], '[{"true":"x","0":"y"}]', (0, '0')),
+        (list[dict[int, str]], '[{"1":"x","2":"y"}]', '0.1'),
+        (dict[str, dict[Annotated[str, AfterValidator(str.upper)], list[int]]], '{"a":{"b":[1]},"c":{}}', 'a.b.0'),
+        (list[Stripped], '[{"a":" x ","b":[" y "]}]', '0.b.0'),
+        (list[Boxed], '["text","more"]', '0'),
+        (list[Dwelling], '[{"street":"x"},{"street":"y"}]', '0.street'),
+        (Seen, '{"inner":{"full_name":"x"},"full_name":"y"}', 'inner.full_name'),
+        (Waiting, '{"rest":1,"point":{"x":1},"source":"s"}', 'rest'),
+        (Waiting, '{"rest":1,"point":{"x":1},"source":"s"}', 'point.x'),
+    ],
+)
+def test_what_is_complete_stays_complete_whatever_closes_around_it(kind: Any, text: str, path: Any) -> None:
+    assert states(kind, text, path) in (order[at:] for order in (FILLS_IN, FILLS_IN[::2]) for at in range(len(order)))
+
+
+@pytest.mark.parametrize(
+    ('kind', 'text', 'path'),
+    [
+        (list[Point], '[{"x":1},{"x":2}]', '0.y'),
+        (list[Chosen], '[{"full_name":"x"}]', '0.rest'),
+        (Label, '{"text":"a"}', 'otherText'),
+        (dict[str, int], '{"a":1}', 'b'),
+        (list[int], '[1]', 1),
+        (list[int], '[1]', 'a'),
+    ],
+)
+def test_a_default_is_missing_after_its_object_has_closed_too(kind: Any, text: str, path: Any) -> None:
+    assert states(kind, text, path) == ['missing']
+
+
+@pytest.mark.parametrize(
+    ('kind', 'text', 'path'),
+    [
+        (Chosen, '{"fullName":1,"rest":1}', 'name'),
+        (list[Chosen], '[{"full_name":"Al"},{"full_name":1}]', '1.name'),
+        (dict[str, Label], '{"a":{"text":"a","otherText":[1]}}', ('a', 'other')),
+        (Dwelling, '{"street":"x","number":"y"}', 'number'),
+    ],
+)
+def test_what_is_invalid_is_so_by_its_key_and_by_its_field(kind: Any, text: str, path: Any) -> None:
+    assert states(kind, text, path)[-1] == 'invalid'
+    *_, last = partial_outputs([text], kind)
+    assert last.state(last.errors[0].path) == 'invalid'
+    assert last.state() == 'invalid'
+
+
+def test_what_waited_for_a_needed_field_is_told_as_complete_when_it_shows() -> None:
+    *_, last = partial_outputs(iter('{"rest":1,"point":{"x":1},"source":"s"}'), Waiting)
+    assert last.finished == (('rest',), ('point',), ('source',), ())
