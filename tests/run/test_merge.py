@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any, TypeVar, assert_type, cast
 
+import anyio
 import pytest
 from inline_snapshot import snapshot
 from pydantic import BaseModel
@@ -476,6 +477,19 @@ async def test_every_way_out_closes_all_connections(
         assert set(closings(*models)) <= {'left', 'cancelled'}
     for stream in streams.values():
         assert not stream.started or stream.finish in ('complete', 'stopped')
+
+
+async def test_a_scope_of_anyio_around_it_ends_it_as_any_other_cancellation_does() -> None:
+    models = [ScriptedModel([*'123456'], gap=1) for _ in range(3)]
+    streams = {n: RunStream(Agent(model).run_stream_events('Go')) for n, model in enumerate(models)}
+    with anyio.move_on_after(2.5) as scope:
+        async with merge(streams, at_once=2) as runs:
+            async for _ in runs.text(smoothing=Smoothing()):
+                pass
+    assert scope.cancelled_caught
+    assert now() == 2.5
+    assert [streams[n].text_so_far for n in (0, 1)] == ['12', '12']
+    assert (set(closings(*models)), streams[2].started) == ({'cancelled'}, False)
 
 
 async def test_one_run_can_be_stopped_and_one_called_off_while_the_others_go_on() -> None:
