@@ -72,6 +72,7 @@ def test_there_are_examples_to_run() -> None:
         'smoothing.md',
         'partial-outputs.md',
         'tool-calls.md',
+        'side-by-side.md',
         'ways-out.md',
         'testing.md',
     }

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from pydantic_ai.exceptions import ModelHTTPError
 
-from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
+from pydantic_ai_streaming.testing import Fail, ScriptedModel, ToolCall
 
 EXAMPLES = Path(__file__).parent.parent / 'examples'
 
@@ -67,6 +68,43 @@ async def test_the_cards_appear_one_by_one_and_the_invalid_one_later(capsys: pyt
     assert max(len(row) for row in printed.splitlines() if row[:1] in ('┌', '│', '└')) <= 80
 
 
+# Several answers
+
+
+@pytest.mark.virtual_time
+async def test_answers_side_by_side_are_told_line_by_line_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    module = load('side_by_side')
+    runs = await module.answer()
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    assert lines[0] == 'model: scripted'
+    assert '\x1b' not in printed
+    for name, text in {'quick': module.QUICK, 'careful': module.CAREFUL, 'unlucky': module.UNLUCKY + '\n'}.items():
+        told = [line.removeprefix(f'{name}: ').rstrip() for line in lines if line.startswith(f'{name}: ')]
+        assert told[: text.count('\n')] == text.splitlines(), name
+    assert lines.index('quick: Take the 13:15 boat.') < lines.index('careful: There are two ways.')
+    assert list(runs.outputs) == ['careful', 'quick'], 'one that breaks off does not end the others'
+    assert lines[-1].startswith('unlucky: ModelHTTPError: status_code: 503')
+
+
+@pytest.mark.virtual_time
+async def test_answers_wait_for_their_turn(capsys: pytest.CaptureFixture[str]) -> None:
+    await load('side_by_side').answer(at_once=1)
+    names = [line.partition(':')[0] for line in capsys.readouterr().out.splitlines()[3:]]
+    assert names[:6] == ['careful'] * 4 + ['quick'] * 2
+
+
+def test_no_answer_at_all_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    module = load('side_by_side')
+
+    def scripted(gap: float) -> dict[str, ScriptedModel]:
+        return {'a': ScriptedModel([Fail(ModelHTTPError(503, 'scripted'))])}
+
+    monkeypatch.setattr(module, 'scripted', scripted)
+    assert module.run([]) == 1
+    assert 'a: ModelHTTPError' in capsys.readouterr().out
+
+
 def in_a_pipe(program: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     keyless = {name: value for name, value in os.environ.items() if not name.endswith('_API_KEY')}
     return subprocess.run(
@@ -80,9 +118,10 @@ def in_a_pipe(program: str, *options: str, **environment: str) -> subprocess.Com
 
 
 STRUCTURED = pytest.mark.parametrize('program', ['form', 'cards'])
+SHOWN = pytest.mark.parametrize('program', ['form', 'cards', 'side_by_side'])
 
 
-@STRUCTURED
+@SHOWN
 @pytest.mark.parametrize(
     ('model', 'said'),
     [('nobody:knows-it', 'Unknown model: nobody:knows-it'), ('openai:gpt-5-mini', 'OPENAI_API_KEY')],
@@ -114,7 +153,7 @@ def test_an_output_that_is_never_valid_is_one_line(
     assert printed.out.splitlines()[-1].startswith('failed · ' if program == 'form' else '3 cards · ')
 
 
-@STRUCTURED
+@SHOWN
 def test_a_reader_that_goes_away_is_no_traceback(program: str) -> None:
     process = subprocess.Popen(
         [sys.executable, EXAMPLES / f'{program}.py'],
@@ -255,3 +294,41 @@ def test_ctrl_c_leaves_the_cards_that_came() -> None:
     assert any('Tern' in row for row in terminal.rows)
     assert 'Traceback' not in terminal.written
     assert terminal.rows[-2:] == ['stopped', '']
+
+
+@pytest.mark.parametrize(('columns', 'rows'), [(100, 24), (60, 10)])
+def test_the_answers_stand_side_by_side(columns: int, rows: int) -> None:
+    terminal = on_a_terminal('side_by_side', columns, rows=rows)
+    assert terminal.code == 0
+    assert '▸ careful' in terminal.written
+    table = [row for row in terminal.rows if row.count(' │ ') == 2 or row.endswith(' │')]
+    assert table[0].split() == ['✓', 'careful', '│', '✓', 'quick', '│', '✗', 'unlucky']
+    assert sum('careful' in row and '│' in row for row in terminal.rows) == 1, 'drawn in its place'
+    cells = [[cell.strip() for cell in row.split('│')] for row in table[2:]]
+    texts = [' '.join(' '.join(cell for cell in column if cell).split()) for column in zip(*cells, strict=True)]
+    module = load('side_by_side')
+    assert texts == [' '.join(text.split()) for text in (module.CAREFUL, module.QUICK, module.UNLUCKY)], 'whole'
+    assert max(map(len, terminal.rows)) < columns
+
+
+def test_answers_on_a_narrow_terminal_are_lines() -> None:
+    terminal = on_a_terminal('side_by_side', 40)
+    assert terminal.code == 0
+    assert '│' not in terminal.written
+    assert 'quick: Take the 13:15 boat.' in terminal.rows
+    assert max(map(len, terminal.rows)) < 40
+
+
+def test_ctrl_c_leaves_the_answers_as_far_as_they_came() -> None:
+    terminal = on_a_terminal('side_by_side', 100, interrupt_after='By train')
+    assert terminal.code == 130
+    assert 'Traceback' not in terminal.written
+    assert any(row.startswith('■ careful') for row in terminal.rows)
+    assert any(row.startswith('careful: stopped · ') for row in terminal.rows)
+    assert terminal.rows[-2:] == ['stopped', '']
+
+
+def test_signs_that_the_encoding_lacks_are_no_traceback_in_an_answer() -> None:
+    done = in_a_pipe('side_by_side', PYTHONIOENCODING='ascii')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert 'careful: complete ? first content' in done.stdout

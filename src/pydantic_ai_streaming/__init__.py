@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .reduce.show import Show
     from .reduce.timeline import Span, Timeline
     from .reduce.tool_call import ToolCall, ToolCallKind, ToolCallState
+    from .run.merge import Merged, OnError, merge
     from .run.partials import OnInvalid, partial_outputs
     from .run.pump import Finish
     from .run.stream import RunStream
@@ -64,6 +65,8 @@ __all__ = [
     'Finish',
     'InvalidOutput',
     'InvalidPart',
+    'Merged',
+    'OnError',
     'OnInvalid',
     'PartialOutput',
     'Phase',
@@ -95,6 +98,7 @@ __all__ = [
     'arguments_of',
     'guard',
     'json_patch',
+    'merge',
     'observe_tools',
     'partial_outputs',
     'run_stream_sync',
@@ -116,6 +120,8 @@ _WHERE = {
     'Finish': 'run.pump',
     'InvalidOutput': 'errors',
     'InvalidPart': 'reduce.invalid',
+    'Merged': 'run.merge',
+    'OnError': 'run.merge',
     'OnInvalid': 'run.partials',
     'PartialOutput': 'reduce.partial_output',
     'Phase': 'core.deadlines',
@@ -147,6 +153,7 @@ _WHERE = {
     'arguments_of': 'reduce.arguments',
     'guard': 'aio.guard',
     'json_patch': 'reduce.json_patch',
+    'merge': 'run.merge',
     'observe_tools': 'run.tool_views',
     'partial_outputs': 'run.partials',
     'run_stream_sync': 'run.sync',

@@ -53,15 +53,15 @@ async def drain(task: asyncio.Task[Any]) -> None:
             task.exception()
 
 
-async def over(task: asyncio.Task[Any], *, patience: float = PATIENCE) -> None:
-    """Wait until a task is over that clears up.
+async def over(*tasks: asyncio.Task[Any], patience: float = PATIENCE) -> None:
+    """Wait until tasks are over that clear up.
 
-    A cancellation of the caller waits for that too. One that comes when the task has taken long already is passed on to
-    it. The cancellation of an anyio scope waits without that: it says once, for all that is inside, that it is over.
+    A cancellation of the caller waits for that too. One that comes when they have taken long already is passed on to
+    them. The cancellation of an anyio scope waits without that: it says once, for all that is inside, that it is over.
 
     Args:
-        task: What clears up.
-        patience: Seconds after which the task has taken long.
+        *tasks: What clears up.
+        patience: Seconds after which they have taken long.
 
     Raises:
         asyncio.CancelledError: The caller was cancelled meanwhile.
@@ -70,13 +70,14 @@ async def over(task: asyncio.Task[Any], *, patience: float = PATIENCE) -> None:
     long = clock() + patience
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
-        while not task.done():
+        while going := [task for task in tasks if not task.done()]:
             try:
-                await asyncio.wait({task})
+                await asyncio.wait(going)
             except asyncio.CancelledError as error:
                 cancelled = error
                 if clock() >= long:
-                    task.cancel()
+                    for task in going:
+                        task.cancel()
     if cancelled is not None:
         raise cancelled
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, NoReturn, TypeVar
 
-from ..core.record import Record
+from ..core.record import Record, Signal
 
 __all__ = ['Cursor']
 
@@ -56,13 +56,14 @@ class Cursor(AsyncIterator[T], Generic[T]):
         self.offset += 1
         return record.items[self.offset - 1]
 
-    def take(self) -> Sequence[tuple[float, T]]:
-        """Everything that is there and has not been read, each with the instant it came, without waiting."""
+    def take(self, limit: int | None = None) -> Sequence[tuple[float, T]]:
+        """What is there and has not been read, or `limit` of it, each with the instant it came. Does not wait."""
         record, start = self._record, self.offset
-        if start >= len(record.items):
+        end = len(record.items) if limit is None else min(start + limit, len(record.items))
+        if start >= end:
             return ()
-        self.offset = len(record.items)
-        return list(zip(record.times[start:], record.items[start:], strict=True))
+        self.offset = end
+        return list(zip(record.times[start:end], record.items[start:end], strict=True))
 
     @property
     def exhausted(self) -> bool:
@@ -70,9 +71,9 @@ class Cursor(AsyncIterator[T], Generic[T]):
         return self._record.closed and self.offset >= len(self._record.items)
 
     @property
-    def failed(self) -> bool:
-        """Whether the record ended with an error."""
-        return self._record.error is not None
+    def error(self) -> BaseException | None:
+        """What the record ended with, unless it ended well; `None` while it is open."""
+        return self._record.error
 
     def end(self) -> NoReturn:
         """Raise what the record ended with: its error, or `StopAsyncIteration`."""
@@ -88,6 +89,10 @@ class Cursor(AsyncIterator[T], Generic[T]):
     def closed_at(self) -> float | None:
         """When the record was closed, in seconds on its clock; `None` while it is open."""
         return self._record.closed_at
+
+    def watch(self, signal: Signal) -> None:
+        """Set `signal` at the next change of the record."""
+        self._record.watch(signal)
 
     async def wait(self, until: float | None = None) -> bool:
         """Wait for the next change of the record, but at most until the loop's clock shows `until` (seconds).

@@ -6,12 +6,12 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..core.pacing import Pacer, Smoothing
 from .cursor import Cursor
 
-__all__ = ['Paced']
+__all__ = ['Paced', 'wait_for_update']
 
 T = TypeVar('T')
 
@@ -48,21 +48,39 @@ class Paced(AsyncIterator[str], Generic[T]):
     async def __anext__(self) -> str:
         clock = asyncio.get_running_loop().time
         while True:
-            if not self._ready:
-                self._feed()
-            if self._ready:
-                return self._ready.popleft()
             # A loop fires a timer up to the resolution of its clock too early: what was due then is due now.
             now = max(clock(), self._not_before)
-            if self._cursor.exhausted and not self._closed:
-                self._close()
-                continue
-            piece = self._pacer.due(now)
-            if piece:
+            piece = self.take(now)
+            if piece is not None:
                 return piece
             if self._closed and self._pacer.finished:
                 self._cursor.end()
-            await self._wait(now)
+            due = self.next_due
+            if await wait_for_update(self._cursor, due, now, closed=self._closed) and due is not None:
+                self._not_before = due
+
+    def take(self, now: float) -> str | None:
+        """The next piece, without waiting; `None` if none is due at `now`."""
+        if not self._ready:
+            self._feed()
+        if not self._ready and self._cursor.exhausted and not self._closed:
+            self._close()
+        if self._ready:
+            return self._ready.popleft()
+        return self._pacer.due(now) or None
+
+    @property
+    def next_due(self) -> float | None:
+        """When to `take` again after it gave `None`; `None` if that depends on what comes."""
+        return self._pacer.next_due
+
+    def flush(self) -> list[str]:
+        """All that has come and was not taken, at once."""
+        self._feed()
+        self._flush()
+        pieces = list(self._ready)
+        self._ready.clear()
+        return pieces
 
     def _feed(self) -> None:
         burst: list[str] = []
@@ -84,7 +102,7 @@ class Paced(AsyncIterator[str], Generic[T]):
 
     def _close(self) -> None:
         self._closed = True
-        if self._cursor.failed:
+        if self._cursor.error is not None:
             self._flush()
         closed_at = self._cursor.closed_at
         assert closed_at is not None
@@ -95,11 +113,11 @@ class Paced(AsyncIterator[str], Generic[T]):
         if rest:
             self._ready.append(rest)
 
-    async def _wait(self, now: float) -> None:
-        due = self._pacer.next_due
-        if due is not None and (self._closed or due - now <= ONE_UPDATE):
-            # What comes until then goes out with it: waking for each event would cost more than the pacing.
-            await asyncio.sleep(due - now)
-            self._not_before = due
-        elif not self._closed and not await self._cursor.wait(due) and due is not None:
-            self._not_before = due
+
+async def wait_for_update(cursor: Cursor[Any], due: float | None, now: float, *, closed: bool) -> bool:
+    """Wait until a piece is due, or something has come that may change that. Returns whether it is due."""
+    if due is not None and (closed or due - now <= ONE_UPDATE):
+        # What comes until then goes out with it: waking for each event would cost more than the pacing.
+        await asyncio.sleep(due - now)
+        return True
+    return not closed and not await cursor.wait(due)

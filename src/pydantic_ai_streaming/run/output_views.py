@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from ..aio.cursor import Cursor
@@ -65,6 +65,21 @@ class PartialOutputView(AsyncIterator[PartialOutput[OutputT]], Generic[OutputT])
             if partial is not None:
                 self._last = partial
                 return partial
+
+    def step(self) -> Sequence[PartialOutput[OutputT]]:
+        """What the next event shows, without waiting; at the end of the run the output, if it is not told yet."""
+        for _, event in self._cursor.take(1):
+            partial = self._reader.add(event)
+            if partial is None:
+                return ()
+            self._last = partial
+            return (partial,)
+        if self._cursor.error is not None:
+            return ()
+        try:
+            return (self._end(),)
+        except StopAsyncIteration:
+            return ()
 
     def _end(self) -> PartialOutput[OutputT]:
         if self._pump.finish not in ('complete', 'truncated') or (self._last is not None and self._last.is_final):

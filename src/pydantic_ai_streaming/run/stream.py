@@ -15,7 +15,6 @@ from pydantic_ai.run import AgentRunResult
 from pydantic_ai.usage import RunUsage
 
 from ..aio.cursor import Cursor
-from ..aio.paced import Paced
 from ..core.deadlines import Deadlines
 from ..core.pacing import Smoothing
 from ..core.stats import StreamStats
@@ -38,12 +37,12 @@ from .partials import OnInvalid
 from .pump import Finish, Pump
 from .tool_types import ToolTypes
 from .tool_views import ToolCallView
-from .views import TextView, or_retraction
+from .views import text_view
 from .watch import ModelWatch, OnTruncation
 
 __all__ = ['RunStream']
 
-OutputT = TypeVar('OutputT')
+OutputT = TypeVar('OutputT', covariant=True)
 ItemT = TypeVar('ItemT')
 
 
@@ -179,11 +178,11 @@ class RunStream(AsyncOnly, Generic[OutputT]):
             StreamTruncated: The reply was cut off.
             Exception: What the run failed with.
         """
-        return self._view(text_in, smoothing)
+        return text_view(self.events(), text_in, smoothing)
 
     def thinking(self, *, smoothing: Smoothing | None = None) -> AsyncIterator[str]:
         """View what the model thinks, as far as the provider shows it, from its beginning. Otherwise like `text`."""
-        return self._view(thinking_in, smoothing)
+        return text_view(self.events(), thinking_in, smoothing)
 
     def events(self, *, offset: int = 0) -> Cursor[RunEvent]:
         """View everything in order: pydantic-ai's own events and the few of this library (`RunEvent`).
@@ -309,13 +308,12 @@ class RunStream(AsyncOnly, Generic[OutputT]):
             other = pump.judge.on_invalid
             raise StreamUsageError(f"Another view has on_invalid={other!r}: use the same here, or 'report'.")
 
-    def _view(self, read: Any, smoothing: Smoothing | None) -> AsyncIterator[str]:
-        if smoothing is not None and not isinstance(smoothing, Smoothing):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
-            raise TypeError(f'smoothing={smoothing!r}: use Smoothing(...), or None for the text as it comes')
-        cursor, piece_in = self.events(), or_retraction(read)
-        return TextView(cursor, piece_in) if smoothing is None else Paced(cursor, piece_in, smoothing)
-
     # What is known at any moment
+
+    @property
+    def started(self) -> bool:
+        """Whether the context was entered."""
+        return self._pump.started
 
     @property
     def text_so_far(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 
 from ..aio.closing import close
 from ..aio.cursor import Cursor
@@ -46,10 +46,19 @@ class ToolCallView(AsyncIterator[ToolCall]):
             elif self._ended:
                 cursor.end()
             else:
-                # What did not get to its end is told before the end is.
-                self._ended = True
-                self._changed.extend(self._watch.finish((cursor.closed_at or self._started) - self._started))
+                self._changed.extend(self._finish())
         return self._changed.popleft()
+
+    def step(self) -> Sequence[ToolCall]:
+        """What the next event shows, without waiting; at the end of the run the calls that did not get to theirs."""
+        for at, event in self._cursor.take(1):
+            return self._watch.add(event, at - self._started)
+        return self._finish() if self._cursor.exhausted and not self._ended else ()
+
+    def _finish(self) -> Sequence[ToolCall]:
+        # What did not get to its end is told before the end is.
+        self._ended = True
+        return self._watch.finish((self._cursor.closed_at or self._started) - self._started)
 
 
 async def observe_tools(

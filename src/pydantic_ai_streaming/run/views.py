@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Self
 
 from ..aio.cursor import Cursor
+from ..aio.paced import Paced
+from ..core.pacing import Smoothing
 from ..reduce.events import AttemptRejectedEvent, RunEvent
 
-__all__ = ['Retraction', 'TextView', 'or_retraction']
+__all__ = ['Retraction', 'TextView', 'check_smoothing', 'text_view']
 
 
 class Retraction(str):
@@ -36,7 +38,22 @@ class Retraction(str):
         return piece
 
 
-def or_retraction(read: Callable[[object], str]) -> Callable[[RunEvent], str]:
+def text_view(
+    cursor: Cursor[RunEvent], read: Callable[[object], str], smoothing: Smoothing | None
+) -> TextView | Paced[RunEvent]:
+    """View the text that `read` finds in events, with the marks of rejected attempts in their places."""
+    check_smoothing(smoothing)
+    piece_in = _or_retraction(read)
+    return TextView(cursor, piece_in) if smoothing is None else Paced(cursor, piece_in, smoothing)
+
+
+def check_smoothing(smoothing: object) -> None:
+    """Raise `TypeError` for what no smoothing can be."""
+    if smoothing is not None and not isinstance(smoothing, Smoothing):
+        raise TypeError(f'smoothing={smoothing!r}: use Smoothing(...), or None for the text as it comes')
+
+
+def _or_retraction(read: Callable[[object], str]) -> Callable[[RunEvent], str]:
     """Make a reader of text tell of rejected attempts too, in their place."""
 
     def piece_in(event: RunEvent) -> str:
@@ -62,3 +79,8 @@ class TextView(AsyncIterator[str]):
             piece = self._read(await self._cursor.__anext__())
             if piece or type(piece) is not str:
                 return piece
+
+    def step(self) -> Sequence[str]:
+        """What the next event shows, without waiting."""
+        pieces = [self._read(event) for _, event in self._cursor.take(1)]
+        return [piece for piece in pieces if piece or type(piece) is not str]
