@@ -28,9 +28,9 @@ from benchmarks.invalid import INVALID
 from benchmarks.judge import Verdict, table
 from benchmarks.peers import OURS, PEERS, Peer, flagged, judged
 from pydantic_ai_streaming import RunStream
-from pydantic_ai_streaming.reduce.document import PartialDocument
-from pydantic_ai_streaming.reduce.partial_reader import PartialReader
-from pydantic_ai_streaming.reduce.shaping import shape_of
+from pydantic_ai_streaming.partials.document import PartialDocument
+from pydantic_ai_streaming.partials.partial_reader import PartialReader
+from pydantic_ai_streaming.partials.shaping import shape_of
 from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
 
 __all__ = ['TARGETS', 'Cost', 'main', 'measure', 'measure_runs']

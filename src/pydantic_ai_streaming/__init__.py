@@ -28,7 +28,11 @@ if TYPE_CHECKING:
         StreamUsageError,
         TurnInProgress,
     )
-    from .reduce.arguments import arguments_of
+    from .partials.arguments import arguments_of
+    from .partials.invalid import InvalidPart
+    from .partials.json_patch import json_patch
+    from .partials.partial_output import Change, FieldState, PartialOutput
+    from .partials.show import Show
     from .reduce.events import (
         AttemptRejectedEvent,
         ConnectionHeldOpenEvent,
@@ -37,10 +41,6 @@ if TYPE_CHECKING:
         WholeResponseEvent,
     )
     from .reduce.exchanges import Exchange
-    from .reduce.invalid import InvalidPart
-    from .reduce.json_patch import json_patch
-    from .reduce.partial_output import Change, FieldState, PartialOutput
-    from .reduce.show import Show
     from .reduce.timeline import Span, Timeline
     from .reduce.tool_call import ToolCall, ToolCallKind, ToolCallState
     from .run.merge import Merged, OnError, merge
@@ -108,7 +108,7 @@ __all__ = [
 # Loaded when first asked for: pytest loads this package for its plugin, and pydantic-ai alone takes a second.
 _WHERE = {
     'AttemptRejectedEvent': 'reduce.events',
-    'Change': 'reduce.partial_output',
+    'Change': 'partials.partial_output',
     'Chat': 'chat.chat',
     'ConnectionHeldOpenEvent': 'reduce.events',
     'ConversationChanged': 'errors',
@@ -116,14 +116,14 @@ _WHERE = {
     'Deadlines': 'core.deadlines',
     'EntryMissing': 'errors',
     'Exchange': 'reduce.exchanges',
-    'FieldState': 'reduce.partial_output',
+    'FieldState': 'partials.partial_output',
     'Finish': 'run.pump',
     'InvalidOutput': 'errors',
-    'InvalidPart': 'reduce.invalid',
+    'InvalidPart': 'partials.invalid',
     'Merged': 'run.merge',
     'OnError': 'run.merge',
     'OnInvalid': 'run.partials',
-    'PartialOutput': 'reduce.partial_output',
+    'PartialOutput': 'partials.partial_output',
     'Phase': 'core.deadlines',
     'ResponseTruncatedEvent': 'reduce.events',
     'Retraction': 'run.views',
@@ -131,7 +131,7 @@ _WHERE = {
     'RunOptions': 'chat.options',
     'RunStream': 'run.stream',
     'ScopeConflict': 'errors',
-    'Show': 'reduce.show',
+    'Show': 'partials.show',
     'Smoothing': 'core.pacing',
     'Span': 'reduce.timeline',
     'StoreError': 'errors',
@@ -150,9 +150,9 @@ _WHERE = {
     'Turn': 'chat.turn',
     'TurnInProgress': 'errors',
     'WholeResponseEvent': 'reduce.events',
-    'arguments_of': 'reduce.arguments',
+    'arguments_of': 'partials.arguments',
     'guard': 'aio.guard',
-    'json_patch': 'reduce.json_patch',
+    'json_patch': 'partials.json_patch',
     'merge': 'run.merge',
     'observe_tools': 'run.tool_views',
     'partial_outputs': 'run.partials',

@@ -20,9 +20,9 @@ from pydantic_ai.messages import (
     ToolReturnPart,
 )
 
-from pydantic_ai_streaming.reduce.arguments import arguments_of
+from pydantic_ai_streaming.partials.arguments import arguments_of
+from pydantic_ai_streaming.partials.shaping import shape_of
 from pydantic_ai_streaming.reduce.events import AttemptRejectedEvent
-from pydantic_ai_streaming.reduce.shaping import shape_of
 from pydantic_ai_streaming.reduce.tool_call import ENDED, ToolCall
 from pydantic_ai_streaming.reduce.tool_watch import ToolWatch
 

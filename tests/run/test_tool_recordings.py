@@ -14,7 +14,7 @@ from pydantic_ai.exceptions import ModelRequestRejectedError
 from pydantic_ai.messages import ModelMessage, ToolReturnPart
 
 from pydantic_ai_streaming import RunEvent, RunStream, Timeline, ToolCall
-from pydantic_ai_streaming.reduce.shapes import Shape
+from pydantic_ai_streaming.partials.shapes import Shape
 from pydantic_ai_streaming.reduce.tool_watch import ToolWatch
 from tests.material import ReplayServer, needs_recordings, provider_agent, replaying
 from tests.run.test_recordings import FINISH_REASON

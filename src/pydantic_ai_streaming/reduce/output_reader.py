@@ -17,13 +17,13 @@ from pydantic_ai.messages import (
 )
 
 from ..core.json_entry import JsonEntry
+from ..partials.filling import Results
+from ..partials.outputs import Outputs
+from ..partials.partial_output import PartialOutput
+from ..partials.partial_reader import PartialReader
+from ..partials.raw import json_of
+from ..partials.shapes import Context, Shape
 from .events import AttemptRejectedEvent
-from .filling import Results
-from .outputs import Outputs
-from .partial_output import PartialOutput
-from .partial_reader import PartialReader
-from .raw import json_of
-from .shapes import Context, Shape
 from .text_entry import TextEntry
 
 __all__ = ['OutputReader']

@@ -7,9 +7,9 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic_ai.messages import CustomEvent
 
-from .argument_reading import ArgumentReading
-from .partial_output import PartialOutput
-from .shapes import Shape
+from ..partials.argument_reading import ArgumentReading
+from ..partials.partial_output import PartialOutput
+from ..partials.shapes import Shape
 
 __all__ = ['ENDED', 'ToolCall', 'ToolCallKind', 'ToolCallState']
 

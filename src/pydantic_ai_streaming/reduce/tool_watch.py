@@ -25,9 +25,9 @@ from pydantic_ai.messages import (
 from pydantic_ai.tools import ToolApproved
 from pydantic_core import from_json
 
+from ..partials.raw import json_of
+from ..partials.shapes import Shape
 from .events import AttemptRejectedEvent
-from .raw import json_of
-from .shapes import Shape
 from .tool_call import ENDED, ToolCall, ToolCallKind, ToolCallState
 
 __all__ = ['ToolWatch']

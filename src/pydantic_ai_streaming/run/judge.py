@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from ..errors import InvalidOutput
-from ..reduce.invalid import InvalidPart, sentence
+from ..partials.invalid import InvalidPart, sentence
+from ..partials.partial_output import PartialOutput
 from ..reduce.output_reader import OutputReader
-from ..reduce.partial_output import PartialOutput
 
 __all__ = ['OutputJudge', 'invalid_output']
 

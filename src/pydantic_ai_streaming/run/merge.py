@@ -15,9 +15,9 @@ from ..aio.cursor import Cursor
 from ..core.pacing import Smoothing
 from ..core.record import Record
 from ..errors import StreamUsageError
+from ..partials.partial_output import PartialOutput
 from ..reduce.content import text_in, thinking_in
 from ..reduce.events import RunEvent
-from ..reduce.partial_output import PartialOutput
 from ..reduce.tool_call import ToolCall
 from .lane import Arrivals, Lane
 from .merged_views import MergedPacedView, MergedView, Step

@@ -8,11 +8,11 @@ from typing import Any, Generic, TypeVar
 
 from ..aio.cursor import Cursor
 from ..errors import StreamUsageError
+from ..partials.invalid import Path
+from ..partials.outputs import Outputs
+from ..partials.partial_output import PartialOutput, differ, elements
 from ..reduce.events import RunEvent
-from ..reduce.invalid import Path
 from ..reduce.output_reader import OutputReader
-from ..reduce.outputs import Outputs
-from ..reduce.partial_output import PartialOutput, differ, elements
 from .pump import Pump
 
 __all__ = ['ItemView', 'PartialOutputView', 'outputs_of']

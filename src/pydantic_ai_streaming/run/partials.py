@@ -10,12 +10,12 @@ from pydantic_ai.run import AgentRunResult, AgentRunResultEvent
 
 from ..aio.closing import close
 from ..core.json_entry import JsonEntry
+from ..partials.outputs import Outputs
+from ..partials.partial_output import PartialOutput
+from ..partials.partial_reader import PartialReader
+from ..partials.shaping import shape_of
 from ..reduce.differences import Differences
 from ..reduce.output_reader import OutputReader
-from ..reduce.outputs import Outputs
-from ..reduce.partial_output import PartialOutput
-from ..reduce.partial_reader import PartialReader
-from ..reduce.shaping import shape_of
 from .judge import invalid_output
 
 __all__ = ['OnInvalid', 'partial_outputs']

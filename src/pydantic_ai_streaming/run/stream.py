@@ -19,13 +19,13 @@ from ..core.deadlines import Deadlines
 from ..core.pacing import Smoothing
 from ..core.stats import StreamStats
 from ..errors import StreamUsageError
+from ..partials.filling import Results
+from ..partials.invalid import dotted
+from ..partials.outputs import Outputs
+from ..partials.partial_output import PartialOutput, as_path
 from ..reduce.content import text_in, thinking_in
 from ..reduce.events import RunEvent
-from ..reduce.filling import Results
-from ..reduce.invalid import dotted
 from ..reduce.output_reader import OutputReader
-from ..reduce.outputs import Outputs
-from ..reduce.partial_output import PartialOutput, as_path
 from ..reduce.timeline import Timeline, timeline_of
 from ..reduce.tool_call import ToolCall
 from .driver import Driver, Run

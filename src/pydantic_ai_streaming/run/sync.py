@@ -19,8 +19,8 @@ from ..core.deadlines import Deadlines
 from ..core.pacing import Smoothing
 from ..core.stats import StreamStats
 from ..errors import StreamUsageError
+from ..partials.partial_output import PartialOutput
 from ..reduce.events import RunEvent
-from ..reduce.partial_output import PartialOutput
 from ..reduce.timeline import Timeline
 from ..reduce.tool_call import ToolCall
 from .misuse import SyncOnly

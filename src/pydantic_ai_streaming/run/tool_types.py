@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic_ai.toolsets import ToolsetTool
 
-from ..reduce.arguments import arguments_of
-from ..reduce.shapes import Shape
-from ..reduce.shaping import shape_of
+from ..partials.arguments import arguments_of
+from ..partials.shapes import Shape
+from ..partials.shaping import shape_of
 
 __all__ = ['ToolTypes']
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 
 from ..aio.closing import close
 from ..aio.cursor import Cursor
+from ..partials.shapes import Shape
 from ..reduce.events import RunEvent
-from ..reduce.shapes import Shape
 from ..reduce.tool_call import ToolCall
 from ..reduce.tool_watch import ToolWatch
 

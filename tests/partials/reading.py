@@ -11,10 +11,10 @@ from typing import Any, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from pydantic_ai_streaming.reduce.document import PartialDocument
-from pydantic_ai_streaming.reduce.invalid import InvalidPart
-from pydantic_ai_streaming.reduce.shapes import MISSING, Context
-from pydantic_ai_streaming.reduce.shaping import shape_of
+from pydantic_ai_streaming.partials.document import PartialDocument
+from pydantic_ai_streaming.partials.invalid import InvalidPart
+from pydantic_ai_streaming.partials.shapes import MISSING, Context
+from pydantic_ai_streaming.partials.shaping import shape_of
 
 NOTHING = '(nothing)'
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, create_model
 from typing_extensions import TypeAliasType, TypedDict
 
-from tests.reduce.reading import check, complaints, found, read
+from tests.partials.reading import check, complaints, found, read
 
 
 @dataclasses.dataclass

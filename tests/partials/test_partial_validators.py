@@ -23,11 +23,11 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError, PydanticOmit, PydanticUseDefault
 
-from pydantic_ai_streaming.reduce.document import PartialDocument
-from pydantic_ai_streaming.reduce.filling import Results
-from pydantic_ai_streaming.reduce.shapes import MISSING
-from pydantic_ai_streaming.reduce.shaping import shape_of
-from tests.reduce.reading import check, complaints, found, read, slices, structure
+from pydantic_ai_streaming.partials.document import PartialDocument
+from pydantic_ai_streaming.partials.filling import Results
+from pydantic_ai_streaming.partials.shapes import MISSING
+from pydantic_ai_streaming.partials.shaping import shape_of
+from tests.partials.reading import check, complaints, found, read, slices, structure
 
 ASKED: Counter[str] = Counter()
 

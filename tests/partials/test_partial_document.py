@@ -21,11 +21,11 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 from pydantic_core import CoreSchema, core_schema
 
-from pydantic_ai_streaming.reduce.document import PartialDocument
-from pydantic_ai_streaming.reduce.filling import TEXT, Log
-from pydantic_ai_streaming.reduce.shapes import MISSING
-from pydantic_ai_streaming.reduce.shaping import shape_of
-from tests.reduce.outputs import (
+from pydantic_ai_streaming.partials.document import PartialDocument
+from pydantic_ai_streaming.partials.filling import TEXT, Log
+from pydantic_ai_streaming.partials.shapes import MISSING
+from pydantic_ai_streaming.partials.shaping import shape_of
+from tests.partials.outputs import (
     Address,
     Aliased,
     AnyPet,
@@ -43,7 +43,7 @@ from tests.reduce.outputs import (
     Pet,
     StrictOne,
 )
-from tests.reduce.reading import NOTHING, read, structure
+from tests.partials.reading import NOTHING, read, structure
 
 
 def shown(kind: Any, *pieces: str) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reduce.outputs import OUTPUTS
-from tests.reduce.reading import check
+from tests.partials.outputs import OUTPUTS
+from tests.partials.reading import check
 
 
 @pytest.mark.parametrize('name', OUTPUTS)

@@ -17,12 +17,12 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from pydantic_ai_streaming.reduce.document import PartialDocument
-from pydantic_ai_streaming.reduce.shapes import MISSING
-from pydantic_ai_streaming.reduce.shaping import shape_of
-from pydantic_ai_streaming.reduce.show import Show
-from tests.reduce.outputs import Pet
-from tests.reduce.reading import NOTHING, check, found, read
+from pydantic_ai_streaming.partials.document import PartialDocument
+from pydantic_ai_streaming.partials.shapes import MISSING
+from pydantic_ai_streaming.partials.shaping import shape_of
+from pydantic_ai_streaming.partials.show import Show
+from tests.partials.outputs import Pet
+from tests.partials.reading import NOTHING, check, found, read
 
 
 class Plain(BaseModel):

@@ -33,7 +33,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
 
 from pydantic_ai_streaming import partial_outputs
-from tests.reduce.reading import grew, read, structure
+from tests.partials.reading import grew, read, structure
 
 texts = st.text(st.characters(codec='utf-8'), max_size=6) | st.sampled_from(
     ['a"b', '\\', ' x ', '\n', '\U0001f600', '']

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, F
 from pydantic.dataclasses import dataclass
 
 from pydantic_ai_streaming import Show, partial_outputs
-from tests.reduce.outputs import Boxed, Colour, Dwelling, Label, Point, Stripped
+from tests.partials.outputs import Boxed, Colour, Dwelling, Label, Point, Stripped
 
 
 class Chosen(BaseModel):

@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from pydantic_ai_streaming.core.json_parser import JsonError
-from tests.reduce.outputs import (
+from tests.partials.outputs import (
     Address,
     Addresses,
     Box,
@@ -47,7 +47,7 @@ from tests.reduce.outputs import (
     StrictOne,
     Text,
 )
-from tests.reduce.reading import NOTHING, complaints, found, read, slices
+from tests.partials.reading import NOTHING, complaints, found, read, slices
 
 Constrained = Annotated[int, Field(gt=0, lt=10, multiple_of=2)]
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pydantic_ai_streaming import Show, json_patch, partial_outputs
 from pydantic_ai_streaming.core.json_entry import JsonEntry
-from pydantic_ai_streaming.reduce.outputs import Outputs
+from pydantic_ai_streaming.partials.outputs import Outputs
 
 
 def applied(document: Any, operations: list[dict[str, Any]]) -> Any:

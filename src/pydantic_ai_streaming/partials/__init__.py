@@ -1,0 +1,3 @@
+"""Types and documents in, partial outputs out."""
+
+__all__: list[str] = []
