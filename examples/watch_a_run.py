@@ -1,18 +1,18 @@
 """Watch a run in a terminal: paced text, a tool, deadlines, and a history that goes on after an interruption.
 
-    python examples/watch_a_run.py                     # a scripted model, called scripted
-    python examples/watch_a_run.py openai:gpt-5-mini   # any model of pydantic-ai
+    python examples/watch_a_run.py                             # a scripted model, called scripted
+    python examples/watch_a_run.py --model openai:gpt-5-mini   # any model of pydantic-ai
 
 Ctrl-C in the middle: what came is kept, and the next question goes on from there.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
-import sys
 
-from pydantic_ai import Agent
+from pydantic_ai import Agent, AgentRunError, UserError
 from pydantic_ai.messages import ModelMessage
 
 from pydantic_ai_streaming import Deadlines, RunStream, StreamingError
@@ -20,6 +20,7 @@ from pydantic_ai_streaming.display import print_stream
 from pydantic_ai_streaming.testing import ScriptedModel, ToolCall, reply
 
 DEADLINES = Deadlines(first=60, idle=60, total=300)
+QUESTIONS = ('When can I sail from Farland?', 'And with a deeper keel?')
 
 SCRIPT = ScriptedModel(
     ['Let me ask the tide table. ', ToolCall('tide', {'port': 'Farland'}, pieces=4)],
@@ -41,25 +42,36 @@ def make_agent(model: str | None) -> Agent[None, str]:
     return agent
 
 
-async def ask(agent: Agent[None, str], question: str, history: list[ModelMessage]) -> list[ModelMessage]:
-    """Print the answer as it streams, and return a history for the next question, whatever happens."""
+async def ask(agent: Agent[None, str], question: str, history: list[ModelMessage]) -> None:
+    """Print the answer as it streams; the history is ready for the next question, whatever happens."""
     print(f'\n> {question}\n')
-    async with RunStream(agent.run_stream_events(question, message_history=history), deadlines=DEADLINES) as stream:
-        try:
+    stream = RunStream(agent.run_stream_events(question, message_history=history), deadlines=DEADLINES)
+    try:
+        async with stream:
             await print_stream(stream, stats=True)
-        except StreamingError as error:
-            print(error)
-    return stream.messages
+    finally:
+        history[:] = stream.messages
 
 
-async def main(model: str | None) -> None:
-    agent = make_agent(model)
-    print(f'model: {model or "scripted"}')
-    history = await ask(agent, 'When can I sail from Farland?', [])
-    await ask(agent, 'And with a deeper keel?', history)
+def main() -> None:
+    parser = argparse.ArgumentParser(description='Watch a run in a terminal.')
+    parser.add_argument('--model', help='a model of pydantic-ai, such as openai:gpt-5-mini; scripted by default')
+    arguments = parser.parse_args()
+    # pydantic-ai greets whoever runs an agent from a source tree, which would fall into the answer.
+    os.environ.setdefault('PYDANTIC_AI_NO_BANNER', '1')
+    history: list[ModelMessage] = []
+    with asyncio.Runner() as runner:
+        try:
+            agent = make_agent(arguments.model)
+            print(f'model: {arguments.model or "scripted"}', flush=True)
+            for question in QUESTIONS:
+                try:
+                    runner.run(ask(agent, question, history))
+                except KeyboardInterrupt:
+                    print('stopped; what came is kept')
+        except (StreamingError, AgentRunError, UserError, ImportError) as error:
+            raise SystemExit(f'{type(error).__name__}: {error}') from None
 
 
 if __name__ == '__main__':
-    # pydantic-ai greets whoever runs an agent from a source tree, which would fall into the answer.
-    os.environ.setdefault('PYDANTIC_AI_NO_BANNER', '1')
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else None))
+    main()

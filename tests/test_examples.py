@@ -15,6 +15,7 @@ from types import ModuleType
 
 import pytest
 from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.messages import ModelMessage
 
 from pydantic_ai_streaming.testing import Fail, ScriptedModel, ToolCall
 
@@ -32,13 +33,26 @@ def load(name: str) -> ModuleType:
 
 @pytest.mark.virtual_time
 async def test_watch_a_run_answers_twice_and_shows_the_tool(capsys: pytest.CaptureFixture[str]) -> None:
-    await load('watch_a_run').main(None)
+    module, history = load('watch_a_run'), list[ModelMessage]()
+    agent = module.make_agent(None)
+    for question in module.QUESTIONS:
+        await module.ask(agent, question, history)
     printed = capsys.readouterr().out
-    assert printed.startswith('model: scripted\n')
     assert '→ tide {"port": "Farland"}' in printed
     assert 'sail before noon' in printed
     assert 'the last hour of the flood' in printed
     assert printed.count('tokens') == 2
+    assert len(history) == 6
+
+
+def test_ctrl_c_stops_an_answer_and_the_next_question_goes_on() -> None:
+    terminal = on_a_terminal('watch_a_run', 80, interrupt_after='High water')
+    assert terminal.code == 0
+    assert 'Traceback' not in terminal.written
+    text = '\n'.join(terminal.rows)
+    assert text.startswith('model: scripted\n')
+    assert 'stopped; what came is kept' in text
+    assert 'the last hour of the flood' in ' '.join(text.split())
 
 
 # Structured outputs
@@ -118,6 +132,7 @@ def in_a_pipe(program: str, *options: str, **environment: str) -> subprocess.Com
 
 
 STRUCTURED = pytest.mark.parametrize('program', ['form', 'cards'])
+ONE_MODEL = pytest.mark.parametrize('program', ['form', 'cards', 'watch_a_run'])
 SHOWN = pytest.mark.parametrize('program', ['form', 'cards', 'side_by_side'])
 
 
