@@ -41,6 +41,7 @@ from ..aio.closing import drain
 from ..errors import StreamTruncated
 from ..reduce.truncation import is_truncated
 from .leaving import close_abandoned, close_left
+from .observers import ModelNames
 
 __all__ = ['ModelWatch', 'OnTruncation', 'RequestObserver']
 
@@ -91,6 +92,7 @@ class ModelWatch(AbstractCapability[Any]):
 
     _output_mode: Callable[[], OutputMode] = field(default=lambda: 'auto', init=False, repr=False)
 
+    _asked: Model | None = field(default=None, init=False, repr=False)
     _reply: ModelResponse | None = field(default=None, init=False, repr=False)
     _rejection: str | None = field(default=None, init=False, repr=False)
     _response: StreamedResponse | None = field(default=None, init=False, repr=False)
@@ -139,6 +141,7 @@ class ModelWatch(AbstractCapability[Any]):
     def asking(self, model: Model, settings: ModelSettings | None, parameters: ModelRequestParameters) -> None:
         """Another request begins."""
         self._reply = self._rejection = None
+        self._asked = model
 
         def resolved() -> OutputMode:
             if parameters.output_mode != 'auto':
@@ -149,6 +152,17 @@ class ModelWatch(AbstractCapability[Any]):
             return 'auto'
 
         self._output_mode = resolved
+
+    @property
+    def model_names(self) -> ModelNames:
+        """Who was asked last, and who answers."""
+        asked, response = self._asked, self._response
+        if asked is None:
+            return ModelNames()
+        if response is None:
+            return ModelNames(asked.system, asked.model_name)
+        # Of several models (FallbackModel), the response says which one it is.
+        return ModelNames(response.provider_name or asked.system, asked.model_name, response.model_name)
 
     @property
     def output_mode(self) -> OutputMode:
