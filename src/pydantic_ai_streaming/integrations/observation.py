@@ -31,6 +31,9 @@ from .conventions import OWN, Attributes, Instruments, chat_attributes
 
 __all__ = ['Observation']
 
+BATCH = 256
+"""Events that are looked at together."""
+
 WARNING = 13
 """A warning, in the numbers of OpenTelemetry's severities, which logfire takes for the level of a span."""
 
@@ -38,7 +41,7 @@ WARNING = 13
 class Observation(Signal):
     """Follows a run through its record to its end, and ends the span there.
 
-    It is the signal that the record sets at each change, and stays for the next one. Whatever goes wrong in here is
+    It is the signal that the record sets when it has grown by so much, and at its end. Whatever goes wrong in here is
     logged: telemetry never ends a run.
 
     Args:
@@ -58,12 +61,19 @@ class Observation(Signal):
         self._stall_after = stall_after
         self._include_content = include_content
         self._epoch = time.time_ns()
+        self._offset = 0
         self._chunks = Chunks()
+        self._taken: list[float] = []  # by chunks whose times are not recorded yet
         self._chat: Attributes = {}
         self._last: float | None = None  # when content came last in the response that is being streamed
         self._native = False  # whether a tool of the provider may be at work since then
         self._called_tools = False
         self._stalls = 0
+
+    def watch(self) -> None:
+        """Look at the record again when it has grown."""
+        # An event at a time would cost three times as much: each time, what it needs has left the processor's cache.
+        self._run.record.watch_later(self, self._offset + BATCH)
 
     def done(self) -> bool:
         """Always `False`: it can be set again and again."""
@@ -75,32 +85,44 @@ class Observation(Signal):
         try:
             if record.closed:
                 self._end()
-            else:
-                record.watch(self)
-                self._add(record.items[-1], record.times[-1])
+                return
+            self._catch_up()
+            self.watch()
         except Exception:
-            record.unwatch(self)
             logging.getLogger(__name__).exception('Telemetry of a run has failed; the run goes on without.')
             self._span.end()
 
     # While it goes on
 
-    def _add(self, event: object, now: float) -> None:
-        if content_in(event) is not None:
+    def _catch_up(self) -> None:
+        record = self._run.record
+        start, self._offset = self._offset, len(record)
+        for offset in range(start, self._offset):
+            event, now = record.items[offset], record.times[offset]
+            if content_in(event) is None:
+                self._add(event, now)
+                continue
             if self._last is None:
-                self._chat = chat_attributes(self._run.model_names)
-            elif now - self._last >= self._stall_after and not self._native:
-                self._stalled(self._last, now)
-            self._last = now
-            took = self._chunks.content(now)
-            if took is not None:
-                self._instruments.chunk.record(took, self._chat)
-            if type(event) is PartStartEvent:
-                self._native = isinstance(event.part, NativeToolCallPart)
-                self._called_tools = self._called_tools or self._native
-            elif self._native and type(event) is PartDeltaEvent:
-                self._native = isinstance(event.delta, ToolCallPartDelta)
-        elif isinstance(event, ToolCallEvent | ToolResultEvent):
+                self._chat = chat_attributes(self._run.names_at(offset))
+            self._content(event, now)
+        self._flush()
+
+    def _content(self, event: object, now: float) -> None:
+        last = self._last
+        if last is not None and now - last >= self._stall_after and not self._native:
+            self._stalled(last, now)
+        self._last = now
+        took = self._chunks.content(now)
+        if took is not None:
+            self._taken.append(took)
+        if type(event) is PartStartEvent:
+            self._native = isinstance(event.part, NativeToolCallPart)
+            self._called_tools = self._called_tools or self._native
+        elif self._native and type(event) is PartDeltaEvent:
+            self._native = isinstance(event.delta, ToolCallPartDelta)
+
+    def _add(self, event: object, now: float) -> None:
+        if isinstance(event, ToolCallEvent | ToolResultEvent):
             self._called_tools = True
             self._response_ended()
         elif isinstance(event, AttemptRejectedEvent):
@@ -112,16 +134,23 @@ class Observation(Signal):
         elif isinstance(event, WholeResponseEvent):
             self._tell('whole response', now, {'gen_ai.request.model': event.model_name})
 
+    def _flush(self) -> None:
+        record, attributes = self._instruments.chunk.record, self._chat
+        for took in self._taken:
+            record(took, attributes)
+        self._taken.clear()
+
     def _response_ended(self) -> None:
         took = self._chunks.response_ended()
         if took is not None:
-            self._instruments.chunk.record(took, self._chat)
+            self._taken.append(took)
+        self._flush()
         self._last = None
         self._native = False
 
     def _stalled(self, since: float, now: float) -> None:
         self._stalls += 1
-        self._instruments.stalls.add(1, self._chat or chat_attributes(self._run.model_names))
+        self._instruments.stalls.add(1, self._chat)
         self._tell('stall', now, {'seconds': now - since, 'since': since - self._run.began})
 
     def _tell(self, name: str, now: float, attributes: Attributes) -> None:
@@ -132,8 +161,11 @@ class Observation(Signal):
     def _end(self) -> None:
         run, span, end = self._run, self._span, self._run.record.closed_at or 0.0
         error = run.record.error
+        self._catch_up()
         if isinstance(error, StreamTimeout) and error.phase in ('first', 'idle'):
             # The silence that the run was stopped for.
+            if self._last is None:
+                self._chat = chat_attributes(run.names_at(len(run.record)))
             self._stalled(end - error.limit if self._last is None else self._last, end)
         self._response_ended()
         outcome: Attributes = {f'{OWN}outcome': run.finish or 'timed_out'}

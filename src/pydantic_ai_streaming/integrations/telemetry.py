@@ -107,15 +107,9 @@ class Telemetry:
         span = self._tracer.start_span(f'stream {run.agent_name or "agent"}', attributes=attributes)
         if not span.is_recording() and not self._counts():
             return None
-        run.record.watch(
-            Observation(
-                run,
-                span,
-                self._instruments,
-                stall_after=self._stall_after,
-                include_content=self._include_content,
-            )
-        )
+        Observation(
+            run, span, self._instruments, stall_after=self._stall_after, include_content=self._include_content
+        ).watch()
         context = copy_context()
         context.run(lambda: attach(set_span_in_context(span)))
         return context

@@ -80,6 +80,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._history = RunHistory(driver, watch, given=asked.history, prompt=asked.prompt)
         self._used_before = asked.usage
         self._agent = asked.agent
+        self._answered: list[tuple[int, ModelNames]] = []
         self._final: History | None = None
         self._truncated = False
         self._stopping = False
@@ -128,10 +129,10 @@ class Pump(RequestObserver, Generic[OutputT]):
         """The name of the agent, which pydantic-ai may find only when the run begins."""
         return getattr(self._agent, 'name', None)
 
-    @property
-    def model_names(self) -> ModelNames:
-        """Who was asked last, and who answers."""
-        return ModelNames() if self._watch is None else self._watch.model_names
+    def names_at(self, offset: int) -> ModelNames:
+        """Which model the event at an offset is of."""
+        now = ModelNames() if self._watch is None else self._watch.names
+        return next((names for end, names in self._answered if offset < end), now)
 
     def messages(self) -> list[ModelMessage]:
         """The history, ready for the next run: while this one goes on, as if it ended now."""
@@ -301,6 +302,8 @@ class Pump(RequestObserver, Generic[OutputT]):
     def request_closed(self) -> None:
         """The response is over and its connection closed, however that came."""
         self._turns.request_closed(self._loop.time())
+        if self._watch is not None:
+            self._answered.append((len(self.record), self._watch.names))
         if self._expired is None:
             self._alarm.set()
         self._grace.cancel()

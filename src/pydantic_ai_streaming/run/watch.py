@@ -90,9 +90,11 @@ class ModelWatch(AbstractCapability[Any]):
     alone: bool = field(default=False, init=False, repr=False)
     """Whether no other capability of the run comes between the model's events and whoever watches."""
 
+    names: ModelNames = field(default=ModelNames(), init=False, repr=False)
+    """Who was asked last, and who answers."""
+
     _output_mode: Callable[[], OutputMode] = field(default=lambda: 'auto', init=False, repr=False)
 
-    _asked: Model | None = field(default=None, init=False, repr=False)
     _reply: ModelResponse | None = field(default=None, init=False, repr=False)
     _rejection: str | None = field(default=None, init=False, repr=False)
     _response: StreamedResponse | None = field(default=None, init=False, repr=False)
@@ -141,7 +143,7 @@ class ModelWatch(AbstractCapability[Any]):
     def asking(self, model: Model, settings: ModelSettings | None, parameters: ModelRequestParameters) -> None:
         """Another request begins."""
         self._reply = self._rejection = None
-        self._asked = model
+        self.names = ModelNames(model.system, model.model_name)
 
         def resolved() -> OutputMode:
             if parameters.output_mode != 'auto':
@@ -152,17 +154,6 @@ class ModelWatch(AbstractCapability[Any]):
             return 'auto'
 
         self._output_mode = resolved
-
-    @property
-    def model_names(self) -> ModelNames:
-        """Who was asked last, and who answers."""
-        asked, response = self._asked, self._response
-        if asked is None:
-            return ModelNames()
-        if response is None:
-            return ModelNames(asked.system, asked.model_name)
-        # Of several models (FallbackModel), the response says which one it is.
-        return ModelNames(response.provider_name or asked.system, asked.model_name, response.model_name)
 
     @property
     def output_mode(self) -> OutputMode:
@@ -216,6 +207,8 @@ class ModelWatch(AbstractCapability[Any]):
     def attach(self, response: StreamedResponse) -> None:
         """Watch a response as it is streamed."""
         self._response = response
+        # Of several models (FallbackModel), the response says which one it is.
+        self.names = ModelNames(response.provider_name or self.names.provider, self.names.requested, response.model_name)
         if (begun := response._event_iterator) is not None:  # pyright: ignore[reportPrivateUsage]
             # FallbackModel has waited for the first event, and hands the stream over with it.
             response._event_iterator = self._watched(response, begun)  # pyright: ignore[reportPrivateUsage]
