@@ -31,7 +31,7 @@ class Chunks:
         self._end = 0.0
 
     def content(self, now: float) -> float | None:
-        """Content came. Returns the seconds that the chunk before it took, if that is complete and was not the first."""
+        """Content came. Returns the seconds that the chunk before it took, if it was complete and not the first."""
         begin = self._begin
         if begin is not None and now - begin < self._within:
             self._end = now

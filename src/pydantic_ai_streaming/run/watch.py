@@ -208,7 +208,8 @@ class ModelWatch(AbstractCapability[Any]):
         """Watch a response as it is streamed."""
         self._response = response
         # Of several models (FallbackModel), the response says which one it is.
-        self.names = ModelNames(response.provider_name or self.names.provider, self.names.requested, response.model_name)
+        provider, requested, _ = self.names
+        self.names = ModelNames(response.provider_name or provider, requested, response.model_name)
         if (begun := response._event_iterator) is not None:  # pyright: ignore[reportPrivateUsage]
             # FallbackModel has waited for the first event, and hands the stream over with it.
             response._event_iterator = self._watched(response, begun)  # pyright: ignore[reportPrivateUsage]
