@@ -71,8 +71,8 @@ class Telemetry:
 
 
         asyncio.run(main())
-        for span in spans.exported_spans:
-            print(span.name, span.attributes['pydantic_ai_streaming.outcome'])
+        for span in spans.exported_spans_as_dict():
+            print(span['name'], span['attributes']['pydantic_ai_streaming.outcome'])
         #> stream writer complete
         ```
     """
