@@ -24,7 +24,7 @@ class Chunks:
 
     __slots__ = ('_before', '_begin', '_end', '_within')
 
-    def __init__(self, within: float = 0.001) -> None:
+    def __init__(self, within: float = 0.002) -> None:
         self._within = within
         self._before: float | None = None
         self._begin: float | None = None
