@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: demo test lint format bench bench-peers docs services constraints clean
 
-demo: .venv/.installed
+demo: .venv/.demo
 	@$(BIN)/pydantic-ai-streaming demo
 
 test: lint services
@@ -39,9 +39,16 @@ constraints:
 	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate --no-emit-index-url \
 		--quiet --upgrade pyproject.toml --output-file constraints.txt
 
-.venv/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+# What the demo needs is a small part of what the tests need, and is there in seconds.
+.venv/.demo: pyproject.toml constraints.txt
+	@echo 'Installing into .venv'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[display]'
+	@touch $@
+
+.venv/.installed: .venv/.demo
+	@echo 'Installing what the tests need into .venv, which takes a minute or two'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 .venv-peers/.installed: pyproject.toml

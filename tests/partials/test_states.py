@@ -102,3 +102,34 @@ def test_what_is_invalid_is_so_by_its_key_and_by_its_field(kind: Any, text: str,
 def test_what_waited_for_a_needed_field_is_told_as_complete_when_it_shows() -> None:
     *_, last = partial_outputs(iter('{"rest":1,"point":{"x":1},"source":"s"}'), Waiting)
     assert last.finished == (('rest',), ('point',), ('source',), ())
+
+
+class Task(BaseModel):
+    n: int
+    title: str
+    note: str = ''
+
+
+class Plan(BaseModel):
+    tasks: list[Task]
+    first: Task
+
+
+def test_what_is_valid_stays_complete_when_something_beside_it_is_invalid() -> None:
+    text = (
+        '{"tasks": [{"n": 1, "title": "a"}, {"n": "x", "title": "b"}, {"title": "c", "n": 3}], '
+        '"first": {"title": "d", "n": null}}'
+    )
+    places = [f'tasks.{index}.{name}' for index in range(3) for name in ('n', 'title')] + ['first.title', 'first.n']
+    last = {'tasks.1.n': 'invalid', 'first.n': 'invalid'}
+    for cut in range(len(text)):
+        seen: dict[str, list[str]] = {place: [] for place in places}
+        for partial in partial_outputs([text[:cut], text[cut:]], Plan):
+            for place in places:
+                seen[place].append(partial.state(place))
+            assert all(partial.state(path) == 'complete' for path in partial.finished)
+            if partial.state() == 'invalid':
+                assert (partial.state('tasks.1'), partial.state('first')) == ('invalid', 'invalid')
+        for place, states in seen.items():
+            assert [state for state, _ in groupby(states)][-1] == last.get(place, 'complete'), (cut, place, states)
+            assert 'missing' not in states[states.index('complete') :] if 'complete' in states else True

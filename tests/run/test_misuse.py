@@ -98,3 +98,9 @@ def test_a_synchronous_stream_is_not_iterated_itself_and_not_entered_with_async(
         asyncio.run(enter())
     with stream, pytest.raises(StreamUsageError, match=r'for piece in stream\.text\(\)'):
         list(stream)
+
+
+async def test_an_agent_is_no_run() -> None:
+    agent: Any = said()
+    with pytest.raises(TypeError, match=r'not the agent: RunStream\(agent\.run_stream_events\(prompt\)\)'):
+        RunStream(agent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -31,6 +32,16 @@ from pydantic_ai_streaming.run.mount import asked_of, mount, tap
 from pydantic_ai_streaming.testing import EndEarly, Fail, ScriptedModel, Stall, ToolCall
 
 pytestmark = pytest.mark.virtual_time
+
+AROUND = """
+from contextlib import asynccontextmanager
+
+
+@asynccontextmanager
+async def around(agent, mood: OnlyForTypeCheckers = None):
+    async with agent.run_stream('Go') as run:
+        yield run
+"""
 
 
 class Seen(AbstractCapability[Any]):
@@ -129,6 +140,15 @@ async def test_a_context_manager_around_the_run_is_taken_for_what_it_yields(driv
     async with RunStream(around('Go')) as stream:
         assert ''.join([piece async for piece in stream.text()]) == await stream.get_output() == 'Hello'
     assert stream.messages
+
+
+async def test_annotations_that_only_a_type_checker_can_read_are_not_read() -> None:
+    # As programs write them: plainly since Python 3.14, which evaluates them late, before that behind a future import.
+    late = '' if sys.version_info >= (3, 14) else 'from __future__ import annotations'
+    names: dict[str, Any] = {}
+    exec(compile(late + AROUND, 'program', 'exec', dont_inherit=True), names)
+    async with RunStream(names['around'](agent())) as stream:
+        assert await stream.get_output() == 'Hello'
 
 
 async def test_a_context_manager_that_yields_something_else_is_refused() -> None:

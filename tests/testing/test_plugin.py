@@ -81,8 +81,11 @@ def test_asynchronous_fixtures_share_the_virtual_loop_and_clean_up_on_it(project
     result.assert_outcomes(passed=2)
 
 
-def test_a_synchronous_test_cannot_ask_for_virtual_time(project: pytest.Pytester) -> None:
-    result = run(project, 'def test_it(virtual_time): ...')
+@pytest.mark.parametrize(
+    'test', ['def test_it(virtual_time): ...', 'import pytest\n@pytest.mark.virtual_time\ndef test_it(): ...']
+)
+def test_a_synchronous_test_cannot_ask_for_virtual_time(project: pytest.Pytester, test: str) -> None:
+    result = run(project, test)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(['*test_it asks for virtual_time, but pytest-asyncio does not run it: it must be*'])
 

@@ -73,9 +73,11 @@ class Journalling:
 
     async def _follow(self, stream: RunStream[Any]) -> None:
         clock = asyncio.get_running_loop().time
-        events = stream.events()
+        events, began = stream.events(), clock()
         while True:
-            await self._pause(events, clock() + self._turn.every / 2)
+            # Counted from when the last write began, so that the time that it took is not added.
+            await self._pause(events, began + self._turn.every / 2)
+            began = clock()
             if self._stopping.done() or not await self._write(stream):
                 return
 

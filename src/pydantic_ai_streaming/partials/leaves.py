@@ -22,6 +22,12 @@ SHORT: Final = 16
 """Digits of a number that Python and pydantic read alike without a second thought."""
 
 
+_SCALARS = frozenset(
+    {'str', 'int', 'float', 'bool', 'decimal', 'bytes', 'date', 'time', 'datetime', 'timedelta', 'uuid', 'url', 'none'}
+)
+"""Types of which every value is a single one."""
+
+
 def fill_leaf(shape: Shape, schema: Schema, config: Schema, validator: Callable[[], SchemaValidator]) -> None:
     """Give a shape the checks of single values."""
 
@@ -38,6 +44,7 @@ def fill_leaf(shape: Shape, schema: Schema, config: Schema, validator: Callable[
         return validator().validate_json(_LITERALS[value], context=context)
 
     shape.string, shape.number, shape.literal = string, number, literal
+    shape.scalar = schema['type'] in _SCALARS
     plain = not schema.keys() - _UNCONSTRAINED
     if schema['type'] == 'str':
         shape.string = None if takes_text_as_it_is(schema, config) else string_as_it_is

@@ -20,6 +20,8 @@ def may_hold_list(shape: Shape, path: Path) -> bool:
 
 
 def _may(shape: Shape, path: Path) -> bool:
+    if shape.scalar:
+        return False
     inner, array = shape.object, shape.array
     known = isinstance(inner, ObjectContainer | TaggedContainer | MapContainer)
     if not path:

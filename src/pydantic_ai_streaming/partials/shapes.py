@@ -74,6 +74,7 @@ class Shape:
         wrap: Makes the unfinished value of that text, where the two differ.
         hidden: Whether an object or an array shows only when it is complete.
         needed: Whether the object that holds this place is hidden until the value is there.
+        scalar: Whether the type is one of single values, in which nothing can be.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Shape:
         'number',
         'object',
         'quick',
+        'scalar',
         'string',
         'wrap',
     )
@@ -100,8 +102,7 @@ class Shape:
         self.quick: Callable[[str], Any] | None = None
         self.grows: Callable[[str], str] | None = None
         self.wrap: Callable[[str], Any] | None = None
-        self.hidden = False
-        self.needed = False
+        self.hidden = self.needed = self.scalar = False
 
     @property
     def fills_in(self) -> bool:

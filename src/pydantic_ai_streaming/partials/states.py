@@ -36,6 +36,11 @@ def state_of(path: Path, log: Log, end: int, frames: Sequence[Frame], coming: An
             frame = still_open.pop(0)
             continue
         found = next(filter(None, (log.complete(frame, name, end) for name in names)), None)
+        inside = next(filter(None, (log.inside(frame, name) for name in names)), None) if found is None else None
+        if inside is not None and depth <= len(path):
+            # It has closed with something invalid in it: what is valid of it stays.
+            frame, still_open = inside, []
+            continue
         if found is None:
             is_coming = frame is frames[-1] and coming in names and depth > len(path)
             return 'streaming' if is_coming else 'missing'

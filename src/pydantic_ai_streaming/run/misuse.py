@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 from weakref import WeakSet
 
-from pydantic_ai.agent import AgentRunEvents
+from pydantic_ai.agent import AbstractAgent, AgentRunEvents
 from pydantic_ai.result import StreamedRunResult
 
 from ..core.deadlines import Deadlines
@@ -55,6 +55,8 @@ def checked(run: object) -> Any:
         raise TypeError(
             'RunStream enters the run itself: pass agent.run_stream_events(...) as it is, not what `async with` gave.'
         )
+    if isinstance(run, AbstractAgent):
+        raise TypeError('RunStream needs a run, not the agent: RunStream(agent.run_stream_events(prompt)).')
     if callable(run) and not hasattr(run, '__aenter__'):
         raise TypeError('RunStream needs the call, not the method: RunStream(agent.run_stream_events(prompt)).')
     if not isinstance(run, AbstractAsyncContextManager):

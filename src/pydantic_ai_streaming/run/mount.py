@@ -16,8 +16,8 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from copy import copy
-from inspect import signature
-from types import CellType, FunctionType
+from inspect import unwrap
+from types import CellType, CodeType, FunctionType
 from typing import Any, NamedTuple, TypeVar, cast
 
 from pydantic_ai.agent import EventStreamHandler
@@ -129,7 +129,7 @@ def _arguments(run: object) -> tuple[Any, tuple[Any, ...], dict[str, Any]] | Non
     generator_function, positional, keywords = (getattr(run, name, None) for name in ('func', 'args', 'kwds'))
     if not callable(generator_function) or not isinstance(positional, tuple) or not isinstance(keywords, dict):
         return None
-    if 'capabilities' not in signature(generator_function).parameters:
+    if 'capabilities' not in _parameters(generator_function):
         # Somebody's own context manager around a run, which knows of no capabilities.
         return None
 
@@ -137,3 +137,10 @@ def _arguments(run: object) -> tuple[Any, tuple[Any, ...], dict[str, Any]] | Non
         return type(run)(generator_function, args, kwargs)  # pyright: ignore[reportCallIssue] - contextlib's private class takes these three
 
     return again, cast('tuple[Any, ...]', positional), cast('dict[str, Any]', keywords)
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    # Not `inspect.signature`, which reads the annotations too. Since Python 3.14 that evaluates them, and they may name
+    # what only a type checker imports: https://docs.python.org/3.14/library/annotationlib.html
+    code = getattr(unwrap(function), '__code__', None)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if isinstance(code, CodeType) else ()

@@ -193,8 +193,14 @@ class SQLiteConversationStore(BackedConversationStore):
 
     async def _put_turn(self, conversation_id: str, turn_id: str, content: str, replaces: str | None) -> bool:
         def put(connection: sqlite3.Connection) -> bool:
-            values = (conversation_id, turn_id, time.time(), content, replaces)
-            return connection.execute(_PUT_TURN, values).rowcount == 1
+            # A journal is there for the death of a process, which what was given to the system survives. To wait for
+            # the disk, several times in a second for each turn, would only help against a power cut.
+            connection.execute('PRAGMA synchronous = NORMAL')
+            try:
+                values = (conversation_id, turn_id, time.time(), content, replaces)
+                return connection.execute(_PUT_TURN, values).rowcount == 1
+            finally:
+                connection.execute('PRAGMA synchronous = FULL')
 
         return await self._run(put)
 

@@ -110,8 +110,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
         yield
     finally:
         metafunc.config.pluginmanager.unregister(loops)
-    # A marker on a module or a class also stands on its synchronous tests, for which it means nothing.
-    is_meant = 'virtual_time' in metafunc.fixturenames or inspect.iscoroutinefunction(metafunc.function)
+    # A marker on a module or a class also stands on its synchronous tests, for which it means nothing; on one of them
+    # it is a mistake.
+    own = any(mark.name == 'virtual_time' for mark in getattr(metafunc.function, 'pytestmark', ()))
+    is_meant = own or 'virtual_time' in metafunc.fixturenames or inspect.iscoroutinefunction(metafunc.function)
     if is_meant and not loops.asked:
         pytest.fail(
             f'{metafunc.definition.nodeid} asks for virtual_time, but pytest-asyncio does not run it: it must be an '
