@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import chats, overhead, partials, smoothing, stores
+from benchmarks import chats, overhead, partials, smoothing, stores, telemetry
 
 __all__ = ['PARTS', 'main']
 
 PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     'smoothing': ('pacing on arrival traces, in virtual time', smoothing.main),
     'overhead': ('RunStream over the bare events', overhead.main),
+    'telemetry': ('spans and figures over runs without', telemetry.main),
     'stores': ('conversations of 1,000 messages', stores.main),
     'chats': ('journals, and the view of tool calls', chats.main),
     'partials': ('structured outputs while they stream', partials.main),

@@ -55,6 +55,26 @@ def test_ctrl_c_stops_an_answer_and_the_next_question_goes_on() -> None:
     assert 'the last hour of the flood' in ' '.join(text.split())
 
 
+# Telemetry
+
+
+@pytest.mark.virtual_time
+async def test_telemetry_shows_the_trace_and_the_figures_of_a_good_run_and_of_a_stall(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await load('telemetry').main(None)
+    printed = capsys.readouterr().out
+    lines = [' '.join(line.split()) for line in printed.splitlines()]
+    trace = [line.partition(' ')[2] for line in lines if re.match(r'\d\d:', line)]
+    calls = ['pilot run', 'chat scripted', 'running tool: tide', 'chat scripted']
+    assert trace == ['two questions', 'stream of pilot', *calls, 'stream of pilot', 'pilot run', 'chat scripted']
+    outcomes = [line.split()[-1] for line in lines if line.startswith('pydantic_ai_streaming.outcome')]
+    assert outcomes == ['complete', 'timed_out']
+    assert 'pydantic_ai_streaming.tool_seconds 0.50' in lines
+    assert 'gen_ai.client.operation.time_per_output_chunk: 19 times, 0.05 s each' in lines
+    assert 'Farland' not in printed
+
+
 # Structured outputs
 
 

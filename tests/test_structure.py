@@ -27,6 +27,7 @@ LAYERS: dict[str, set[str]] = {
     'run': {'aio', 'reduce', 'partials', 'core', 'errors'},
     'display': {'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'stores': {'errors'},
+    'integrations': {'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'chat': {'stores', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'testing': {'stores', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'demo': {'display', 'testing', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
@@ -43,6 +44,7 @@ OUTSIDE: dict[str, set[str]] = {
     'aio': {'anyio', 'typing_extensions'},
     'run': {'pydantic_ai'},
     'chat': {'pydantic_ai'},
+    'integrations': {'opentelemetry', 'pydantic_ai'},
     'stores': {'psycopg', 'psycopg_pool', 'pydantic', 'pydantic_core', 'pydantic_ai', 'redis'},
 }
 CLOCKS = {'asyncio', 'time', 'threading', 'datetime', 'random', 'anyio', 'contextvars'}

@@ -20,6 +20,7 @@ PAGE = Path(__file__).parent.parent / 'docs' / 'api.md'
 MODULES = {
     'pydantic_ai_streaming': 'Everything else is in modules of its own; what is not named here is not public.',
     'pydantic_ai_streaming.display': 'A run printed on a terminal.',
+    'pydantic_ai_streaming.integrations.telemetry': 'See [telemetry](telemetry.md).',
     'pydantic_ai_streaming.stores': 'See [stores](stores.md).',
     'pydantic_ai_streaming.testing': 'See [the testing kit](testing.md).',
 }

@@ -79,3 +79,26 @@ def test_nothing_can_be_appended_after_the_end() -> None:
     record.close(now=1)
     with pytest.raises(ValueError, match='closed'):
         record.append('late', now=2)
+
+
+def test_a_signal_for_later_is_set_when_the_record_is_that_long_or_over() -> None:
+    class Noted:
+        def __init__(self) -> None:
+            self.lengths: list[int] = []
+
+        def done(self) -> bool:
+            return bool(self.lengths)
+
+        def set_result(self, result: None, /) -> None:
+            self.lengths.append(len(record))
+
+    record = Record[int]()
+    third, fifth, never = Noted(), Noted(), Noted()
+    for signal, at in ((fifth, 5), (third, 3), (never, 99)):
+        record.watch_later(signal, at)
+    for number in range(6):
+        record.append(number, now=float(number))
+    assert (third.lengths, fifth.lengths, never.lengths) == ([3], [5], [])
+    record.close(now=9.0)
+    record.close(now=9.0)
+    assert (third.lengths, fifth.lengths, never.lengths) == ([3], [5], [6])

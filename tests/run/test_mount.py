@@ -97,13 +97,15 @@ async def test_a_tapped_run_gives_its_events_to_the_sink_and_only_the_result_to_
 @pytest.mark.parametrize('driver', ['run_stream_events', 'run_stream'])
 async def test_the_history_and_the_prompt_of_a_run_are_found(driver: str) -> None:
     history: list[ModelMessage] = [ModelRequest.user_text_prompt('Before')]
-    call = getattr(agent(), driver)
+    asking = agent()
+    call = getattr(asking, driver)
     for run in (call('Go', message_history=history), call(user_prompt='Go', message_history=history)):
-        given, prompt, _ = asked_of(run)
+        given, prompt, _, asked = asked_of(run)
         assert given == history
+        assert asked is asking
         assert prompt is not None
         assert [part.content for part in prompt.parts if isinstance(part, UserPromptPart)] == ['Go']
-    assert asked_of(call()) == ([], None, RunUsage())
+    assert asked_of(call()) == ([], None, RunUsage(), asking)
 
 
 class Slow(FunctionToolset[None]):
@@ -176,7 +178,7 @@ class TestWithoutIt:
 
         other: Any = Other()
         assert mount(other, Seen()) == (other, False)
-        assert asked_of(other) == ([], None, RunUsage())
+        assert asked_of(other) == ([], None, RunUsage(), None)
 
     async def test_deadlines_hold_and_tools_are_no_stall(self) -> None:
         slow = agent([ToolCall('dig')], ['Gold', Stall()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
@@ -45,7 +46,7 @@ class Record(Generic[T]):
         (['one'], [0.5], True)
     """
 
-    __slots__ = ('_watchers', 'closed', 'closed_at', 'error', 'items', 'times', 'traceback')
+    __slots__ = ('_due', '_later', '_watchers', 'closed', 'closed_at', 'error', 'items', 'times', 'traceback')
 
     def __init__(self) -> None:
         self.items: list[T] = []
@@ -55,6 +56,8 @@ class Record(Generic[T]):
         self.error: BaseException | None = None
         self.traceback: TracebackType | None = None
         self._watchers: list[Signal] = []
+        self._later: list[tuple[int, Signal]] = []
+        self._due = sys.maxsize
 
     def __len__(self) -> int:
         return len(self.items)
@@ -70,6 +73,8 @@ class Record(Generic[T]):
             for signal in watchers:
                 if not signal.done():
                     signal.set_result(None)
+        if len(self.items) >= self._due:
+            self._wake_later(len(self.items))
 
     def close(self, error: BaseException | None = None, *, now: float) -> None:
         """End the record. The first end counts, a second one changes nothing."""
@@ -82,10 +87,24 @@ class Record(Generic[T]):
             for signal in watchers:
                 if not signal.done():
                     signal.set_result(None)
+            self._wake_later(sys.maxsize)
 
     def watch(self, signal: Signal) -> None:
         """Set `signal` at the next change."""
         self._watchers.append(signal)
+
+    def watch_later(self, signal: Signal, at: int) -> None:
+        """Set `signal` when the record has `at` items, or at its end: nothing is done for it until then."""
+        self._later.append((at, signal))
+        self._due = min(self._due, at)
+
+    def _wake_later(self, length: int) -> None:
+        due = [signal for at, signal in self._later if at <= length]
+        self._later = [(at, signal) for at, signal in self._later if at > length]
+        self._due = min((at for at, _ in self._later), default=sys.maxsize)
+        for signal in due:
+            if not signal.done():
+                signal.set_result(None)
 
     def unwatch(self, signal: Signal) -> None:
         """Forget a signal, if it has not been set yet."""

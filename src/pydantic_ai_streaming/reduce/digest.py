@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_ai.messages import FunctionToolCallEvent, FunctionToolResultEvent, ToolCallEvent, ToolResultEvent
+from pydantic_ai.messages import (
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    PartDeltaEvent,
+    TextPartDelta,
+    ToolCallEvent,
+    ToolResultEvent,
+)
 
 from ..core.record import Record
 from ..core.stats import Meter
@@ -56,6 +63,13 @@ class Digest:
         self._offset = end
 
     def _add(self, event: object, now: float) -> None:
+        if type(event) is PartDeltaEvent and type(event.delta) is TextPartDelta:
+            # Most events by far; the same as below, in half the time.
+            if text := event.delta.content_delta:
+                self._meter.content(now, len(text), text=True)
+                self._text.append(text)
+                self._length += len(text)
+            return
         length = content_in(event)
         if length is not None:
             text = text_in(event)

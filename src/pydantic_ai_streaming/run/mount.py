@@ -77,17 +77,20 @@ class Asked(NamedTuple):
     prompt: ModelRequest | None
     usage: RunUsage
     """What was used before it; pydantic-ai adds to that."""
+    agent: Any
+    """The agent; `None` where it cannot be found."""
 
 
 def asked_of(run: AbstractAsyncContextManager[Any]) -> Asked:
-    """The message history, the prompt and the usage that a run was given."""
+    """The message history, the prompt, the usage and the agent that a run was given."""
     given = _given(run)
     conversation: Conversation | None = given.get('conversation')
     history = conversation.messages if conversation is not None else given.get('message_history')
     usage = conversation.usage if conversation is not None else given.get('usage')
     prompt = given.get('user_prompt')
     request = None if prompt is None else ModelRequest(parts=[UserPromptPart(prompt)])
-    return Asked(list(cast('Sequence[ModelMessage] | None', history) or ()), request, copy(usage or RunUsage()))
+    messages = list(cast('Sequence[ModelMessage] | None', history) or ())
+    return Asked(messages, request, copy(usage or RunUsage()), given.get('self'))
 
 
 def output_type_of(run: AbstractAsyncContextManager[Any]) -> Any:

@@ -37,6 +37,7 @@ from .driver import Driver, History
 from .grace import Grace
 from .judge import OutputJudge
 from .mount import Asked
+from .observers import ModelNames, run_begins
 from .run_history import RunHistory
 from .watch import ModelWatch, OnTruncation, RequestObserver
 
@@ -78,6 +79,8 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._on_truncation: OnTruncation = on_truncation
         self._history = RunHistory(driver, watch, given=asked.history, prompt=asked.prompt)
         self._used_before = asked.usage
+        self._agent = asked.agent
+        self._answered: list[tuple[int, ModelNames]] = []
         self._final: History | None = None
         self._truncated = False
         self._stopping = False
@@ -102,7 +105,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         grace = self._deadlines.finish_grace
         self._grace = Grace(self._loop, grace, finished=self._model_has_finished, end=self._end_finished_response)
         self._alarm.set()
-        self._task = self._loop.create_task(self._run(), name='pydantic-ai-streaming run')
+        self._task = self._loop.create_task(self._run(), name='pydantic-ai-streaming run', context=run_begins(self))
         # A task that is cancelled before it has begun never runs: its end is all that tells.
         self._task.add_done_callback(lambda _: self.finish or self._conclude(asyncio.CancelledError()))
 
@@ -120,6 +123,16 @@ class Pump(RequestObserver, Generic[OutputT]):
     def now(self) -> float:
         """The time on the loop's clock, in seconds."""
         return self._loop.time()
+
+    @property
+    def agent_name(self) -> str | None:
+        """The name of the agent, which pydantic-ai may find only when the run begins."""
+        return getattr(self._agent, 'name', None)
+
+    def names_at(self, offset: int) -> ModelNames:
+        """Which model the event at an offset is of."""
+        now = ModelNames() if self._watch is None else self._watch.names
+        return next((names for end, names in self._answered if offset < end), now)
 
     def messages(self) -> list[ModelMessage]:
         """The history, ready for the next run: while this one goes on, as if it ended now."""
@@ -289,6 +302,8 @@ class Pump(RequestObserver, Generic[OutputT]):
     def request_closed(self) -> None:
         """The response is over and its connection closed, however that came."""
         self._turns.request_closed(self._loop.time())
+        if self._watch is not None:
+            self._answered.append((len(self.record), self._watch.names))
         if self._expired is None:
             self._alarm.set()
         self._grace.cancel()

@@ -41,6 +41,7 @@ from ..aio.closing import drain
 from ..errors import StreamTruncated
 from ..reduce.truncation import is_truncated
 from .leaving import close_abandoned, close_left
+from .observers import ModelNames
 
 __all__ = ['ModelWatch', 'OnTruncation', 'RequestObserver']
 
@@ -88,6 +89,9 @@ class ModelWatch(AbstractCapability[Any]):
 
     alone: bool = field(default=False, init=False, repr=False)
     """Whether no other capability of the run comes between the model's events and whoever watches."""
+
+    names: ModelNames = field(default=ModelNames(), init=False, repr=False)
+    """Who was asked last, and who answers."""
 
     _output_mode: Callable[[], OutputMode] = field(default=lambda: 'auto', init=False, repr=False)
 
@@ -139,6 +143,7 @@ class ModelWatch(AbstractCapability[Any]):
     def asking(self, model: Model, settings: ModelSettings | None, parameters: ModelRequestParameters) -> None:
         """Another request begins."""
         self._reply = self._rejection = None
+        self.names = ModelNames(model.system, model.model_name)
 
         def resolved() -> OutputMode:
             if parameters.output_mode != 'auto':
@@ -202,6 +207,9 @@ class ModelWatch(AbstractCapability[Any]):
     def attach(self, response: StreamedResponse) -> None:
         """Watch a response as it is streamed."""
         self._response = response
+        # Of several models (FallbackModel), the response says which one it is.
+        provider, requested, _ = self.names
+        self.names = ModelNames(response.provider_name or provider, requested, response.model_name)
         if (begun := response._event_iterator) is not None:  # pyright: ignore[reportPrivateUsage]
             # FallbackModel has waited for the first event, and hands the stream over with it.
             response._event_iterator = self._watched(response, begun)  # pyright: ignore[reportPrivateUsage]
