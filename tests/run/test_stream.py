@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Any, assert_type
 
 import pytest
@@ -520,7 +521,7 @@ async def test_what_is_no_run_is_refused_with_what_to_do() -> None:
     async with agent.run_stream_events('Go') as events:
         with pytest.raises(TypeError, match='enters the run itself'):
             RunStream(events)  # pyright: ignore[reportCallIssue, reportArgumentType]
-    no_run: Any = agent
+    no_run: Any = nullcontext(agent)
     with pytest.raises(StreamUsageError, match='yields a Agent'):
         await read(RunStream[Any](no_run))
     with pytest.raises(TypeError, match='not a str'):
