@@ -133,6 +133,33 @@ async def test_whichever_call_of_the_store_fails_nothing_is_lost_and_the_next_tu
         pytest.fail('the turn asks the store for ever')
 
 
+async def test_a_prompt_whose_turn_did_not_begin_is_not_in_the_history_even_if_the_journal_has_it() -> None:
+    class LosesAnswers(JournalStore):
+        loses = True
+
+        async def write_turn(self, turn: Any, **options: Any) -> bool:
+            written = await super().write_turn(turn, **options)
+            if self.loses:
+                raise StoreUnavailable('the answer was lost')
+            return written
+
+        async def clear_turn(self, conversation_id: str, turn_id: str) -> None:
+            if self.loses:
+                raise StoreUnavailable('gone')
+            await super().clear_turn(conversation_id, turn_id)
+
+    store = LosesAnswers()
+    chat = Chat(talker(['Hello.']), store, 'c')
+    with pytest.raises(StoreUnavailable):
+        async with chat.send('Hi'):
+            pass
+    store.loses = False
+    async with chat.send('Hi') as stream:
+        await stream.get_output()
+    assert said(chat.messages) == ['Hi', 'Hello.']
+    assert store.turns == {}
+
+
 async def test_a_misspelt_option_of_regenerate_leaves_the_reply_where_it_was() -> None:
     chat = await two_exchanges(JournalStore())
     options: Any = {'modle': 'gpt'}
