@@ -27,7 +27,7 @@ class JournalStore(InMemoryConversationStore):
 
     def __init__(self, *, takes: float = 0) -> None:
         super().__init__()
-        self.turns: dict[str, tuple[str, JournalRow]] = {}
+        self.turns: dict[str, JournalRow] = {}
         self.written: list[float] = []
         self.away = False
         self.takes = takes
@@ -38,21 +38,21 @@ class JournalStore(InMemoryConversationStore):
         content, now = encode_turn(turn), self._now()
         await asyncio.sleep(self.takes)
         kept = self.turns.get(turn.conversation_id)
-        if kept is not None and kept[0] not in (turn.turn_id, replaces):
+        if kept is not None and kept.turn_id not in (turn.turn_id, replaces):
             return False
         if not self.dies:
-            self.turns[turn.conversation_id] = (turn.turn_id, JournalRow(content, now, now))
+            self.turns[turn.conversation_id] = JournalRow(turn.turn_id, content, now, now)
             self.written.append(now)
         return True
 
     async def read_turn(self, conversation_id: str) -> JournalledTurn | None:
         self._reach()
         kept = self.turns.get(conversation_id)
-        return None if kept is None else decode_turn(replace(kept[1], now=self._now()))
+        return None if kept is None else decode_turn(conversation_id, replace(kept, now=self._now()))
 
     async def clear_turn(self, conversation_id: str, turn_id: str) -> None:
         self._reach()
-        if not self.dies and conversation_id in self.turns and self.turns[conversation_id][0] == turn_id:
+        if not self.dies and conversation_id in self.turns and self.turns[conversation_id].turn_id == turn_id:
             del self.turns[conversation_id]
 
     async def read_record(self, conversation_id: str) -> Any:

@@ -34,7 +34,7 @@ class Place:
         return RedisConversationStore(self.where, prefix=f'{{{self.name}}}', **settings)
 
 
-Change = Literal['newer version', 'this version', 'damaged message', 'lost message', 'newer record']
+Change = Literal['newer version', 'this version', 'damaged message', 'lost message', 'newer record', 'damaged turn']
 
 
 async def alter(place: Place, change: Change, what: str = '') -> None:
@@ -56,6 +56,8 @@ async def alter(place: Place, change: Change, what: str = '') -> None:
                 await client.hdel(f'{key}:messages', what)
             elif change == 'damaged message':
                 await client.hset(f'{key}:messages', what, '{"kind": "riddle"}')
+            elif change == 'damaged turn':
+                await client.hset(f'{key}:turns', what, '{torn')
             else:
                 record = str(await client.hget(f'{key}:records', what))
                 await client.hset(f'{key}:records', what, record.replace('"format_version":1', '"format_version":2'))
@@ -66,6 +68,7 @@ _SQL: dict[Change, str] = {
     'this version': 'UPDATE {schema}.conversation_schema SET version = 1',
     'damaged message': """UPDATE {schema}.conversation_entries SET message = '{{"kind": "riddle"}}' WHERE id = :what""",
     'lost message': 'DELETE FROM {schema}.conversation_entries WHERE id = :what',
+    'damaged turn': "UPDATE {schema}.conversation_journal SET content = '{{torn' WHERE conversation_id = :what",
     'newer record': (
         'UPDATE {schema}.conversation_records SET record = '
         """replace(record, '"format_version":1', '"format_version":2') WHERE conversation_id = :what"""

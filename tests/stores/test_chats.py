@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic_ai import Agent, ToolReturn
 from pydantic_ai.messages import ModelMessage
 
 from pydantic_ai_streaming import Chat, StoreError, StoreUnavailable, TurnInProgress
-from pydantic_ai_streaming.stores import SQLiteConversationStore
+from pydantic_ai_streaming.stores import JournalledTurn, SQLiteConversationStore, sqlite_worker
 from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
 from tests.stores.places import Place, Store, alter
 from tests.stores.servers import Server
@@ -167,3 +168,57 @@ async def test_a_file_that_is_no_database_asks_nobody(tmp_path: Path) -> None:
     assert caught.value.reason == 'damaged'
     assert model.requests == []
     assert file.read_text() == 'Dear diary, ' * 100
+
+
+async def test_a_damaged_row_of_the_journal_closes_no_conversation(
+    place: Place, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Chat(talker(['Hello.']), store, 'c').send('Hi') as stream:
+        await stream.get_output()
+    record = await store.read_record('c')
+    assert record is not None
+    await store.write_turn(JournalledTurn(conversation_id='c', turn_id='dead', revision=record.revision, every=0.1))
+    await alter(place, 'damaged turn', 'c')
+    found = await store.read_turn('c')
+    assert found is not None
+    assert (found.turn_id, found.messages, found.unreadable is None) == ('dead', [], False)
+    async with Chat(talker(['Again.']), store, 'c').send('And?') as stream:
+        assert await stream.get_output() == 'Again.'
+    loaded = await store.load('c')
+    assert loaded is not None
+    assert said(loaded.messages) == ['Hi', 'Hello.', 'And?', 'Again.']
+    assert await store.read_turn('c') is None
+
+
+async def test_a_disk_that_fills_up_during_a_turn_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    connect = sqlite_worker.connect
+
+    def connect_to_a_full_disk(*args: Any, **settings: Any) -> sqlite3.Connection:
+        connection = connect(*args, **settings)
+        connection.execute('PRAGMA max_page_count = 1')  # SQLite takes it as: not a page more than there are
+        return connection
+
+    async with SQLiteConversationStore(tmp_path / 'chats.db') as store:
+        chat = Chat(talker(['Hello.'], ['x' * 50_000, *WORDS], ['Next.'], gap=0.005), store, 'c', journal_every=0.1)
+
+        async def turn(prompt: str) -> str:
+            async with chat.send(prompt) as stream:
+                if prompt == 'Count':
+                    await store.close()
+                    monkeypatch.setattr(sqlite_worker, 'connect', connect_to_a_full_disk)
+                return await stream.get_output()
+
+        await turn('Hi')
+        with pytest.raises(StoreError, match='is full') as caught:
+            await turn('Count')
+        assert (caught.value.reason, caught.value.text) == ('full', 'x' * 50_000 + REPLY)
+        assert 'cannot be journalled' in caplog.text
+        monkeypatch.undo()
+        await store.close()  # there is space again
+        assert await turn('And?') == 'Next.'
+        loaded = await store.load('c')
+        assert loaded is not None
+        assert said(loaded.messages) == ['Hi', 'Hello.', 'Count', 'x' * 50_000 + REPLY, 'And?', 'Next.']
+        assert await store.read_turn('c') is None

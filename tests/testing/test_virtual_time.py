@@ -252,3 +252,16 @@ def test_what_run_returns_and_raises_is_the_coroutines_own() -> None:
     assert virtual_time.run(seven()) == 7
     with pytest.raises(LookupError, match='mine'):
         virtual_time.run(fail())
+
+
+def test_a_timer_that_asks_for_the_rest_of_its_time_gets_it() -> None:
+    async def main() -> list[float]:
+        gone: list[float] = []
+        for thousandths in range(300):
+            began = asyncio.get_running_loop().time()
+            with anyio.move_on_after(thousandths * 0.001):
+                await asyncio.sleep(10)
+            gone.append(asyncio.get_running_loop().time() - began)
+        return gone
+
+    assert virtual_time.run(main()) == pytest.approx([thousandths / 1000 for thousandths in range(300)])

@@ -266,7 +266,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
                 if count
                 else 'The conversation has no prompt yet: use chat.send(prompt).'
             ) from None
-        await self._kept.branch(at=exchange.start)
+        await self._kept.go_back(at=exchange.start, head=entries[-1].id)
         return exchange.prompt
 
     # Other conversations

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_ai.messages import ModelMessage
 
+from ..aio.closing import over
 from ..aio.cursor import Cursor
 from ..errors import TurnInProgress
 from ..reduce.content import content_in
@@ -43,6 +44,11 @@ class Journalling:
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._complained = False
 
+    @property
+    def turn_id(self) -> str:
+        """Which turn it is."""
+        return self._turn.turn_id
+
     async def begin(self, prompt: list[ModelMessage], *, replaces: str | None) -> None:
         """Write the turn down for the first time, with its prompt.
 
@@ -58,11 +64,11 @@ class Journalling:
         self._task = asyncio.create_task(self._follow(stream), name='pydantic-ai-streaming journal')
 
     async def stop(self) -> None:
-        """Write no more, and wait for a write that goes on."""
+        """Write no more, and wait for a write that goes on. If the caller is cancelled meanwhile, so is the write."""
         if not self._stopping.done():
             self._stopping.set_result(None)
         if self._task is not None:
-            await asyncio.wait({self._task})
+            await over(self._task, patience=0)
 
     async def clear(self) -> None:
         """Forget the turn: it was saved, or there is nothing to keep."""

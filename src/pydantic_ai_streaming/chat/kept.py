@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from pydantic_ai.conversation import Conversation
@@ -14,6 +15,8 @@ from ..run.stream import RunStream
 from ..stores.journal import JournalledTurn, TurnJournal
 
 __all__ = ['ELSEWHERE', 'KeptConversation']
+
+logger = logging.getLogger('pydantic_ai_streaming')
 
 ELSEWHERE = 'in another process, or in another Chat'
 
@@ -55,6 +58,9 @@ class KeptConversation:
         self._history_limit = history_limit
         self._left: JournalledTurn | None = None
         self._unsaved = False
+        self._went_back_from: str | None = None
+        self._to_return_to: str | None = None
+        self._called_off: str | None = None
 
     async def load(self) -> Conversation:
         """Read the conversation, with a turn that was left unfinished; what is only in memory is dropped.
@@ -69,19 +75,29 @@ class KeptConversation:
         conversation = stored or Conversation(conversation_id=self.id)
         self._left = await self._turn_left(conversation)
         self._unsaved = self._left is not None
+        self._to_return_to = None
         self.recovered = []
-        if self._left is not None:
+        if self._left is not None and self._left.unreadable is not None:
+            logger.warning(
+                'The turn that a process has left in conversation %r cannot be read (%s). The conversation goes on '
+                'without it; it is kept until the next turn begins, should a newer version be able to read it.',
+                self.id,
+                self._left.unreadable,
+            )
+        elif self._left is not None:
             self.recovered = self._left.messages
-            conversation.messages += self.recovered
-            conversation.usage, conversation.deferred_tool_requests = self._left.usage, None
+            conversation.usage = self._left.usage
+            if self.recovered:  # an approval that it was about to act on is still waited for
+                conversation.messages += self.recovered
+                conversation.deferred_tool_requests = None
         self.conversation = conversation
         return conversation
 
     async def _turn_left(self, conversation: Conversation) -> JournalledTurn | None:
         turn = None if self.journal is None else await self.journal.read_turn(self.id)
         self.replaces = None if turn is None else turn.turn_id
-        if turn is None or turn.revision != conversation.revision:
-            return None  # what it added was saved, or the conversation went on without it
+        if turn is None or turn.revision != conversation.revision or turn.turn_id == self._called_off:
+            return None  # what it added was saved, or the conversation went on without it, or it never began
         if self.scope is not None and turn.scope != self.scope:
             raise ScopeConflict(self.id, scope=self.scope)
         return turn
@@ -95,6 +111,7 @@ class KeptConversation:
             ScopeConflict: It is stored with another scope.
             StoreError: The store cannot do it.
         """
+        await self.return_()
         conversation = self.conversation or await self.load()
         while True:
             if self._left is not None and not await self._is_over(self._left):
@@ -120,17 +137,31 @@ class KeptConversation:
         return conversation
 
     async def _is_over(self, left: JournalledTurn) -> bool:
-        """Whether a turn was left by its process, found out by waiting until it would have been written again."""
-        assert self.journal is not None
-        while left.left_in and left.turn_id != self.own:
-            await asyncio.sleep(min(left.left_in + A_MOMENT, left.every))
-            now = await self.journal.read_turn(self.id)
-            if now is None or now.turn_id != left.turn_id:
+        """Whether a turn was left by its process, found out by waiting until it would have been written again.
+
+        `False` if it is not the one that was loaded any more. How long to wait is measured here, since the store's
+        clock may be set back meanwhile.
+        """
+        if left.turn_id == self.own:
+            return True
+        now = await self._read_again(left)
+        if now is None or now.written_at != left.written_at:
+            return False
+        clock = asyncio.get_running_loop().time
+        until = clock() + now.left_in + A_MOMENT
+        while now.left_in and clock() < until:
+            await asyncio.sleep(min(until - clock(), now.every))
+            before, now = now, await self._read_again(left)
+            if now is None:
                 return False
-            if now.written_at != left.written_at:
+            if now.written_at != before.written_at:
                 raise TurnInProgress(self.id, where=ELSEWHERE)
-            left = now
         return True
+
+    async def _read_again(self, left: JournalledTurn) -> JournalledTurn | None:
+        assert self.journal is not None
+        turn = await self.journal.read_turn(self.id)
+        return turn if turn is not None and turn.turn_id == left.turn_id else None
 
     def take(self, stream: RunStream[Any]) -> None:
         """Add what a turn has said, however it ended."""
@@ -138,6 +169,8 @@ class KeptConversation:
         assert conversation is not None
         if stream.result is not None:
             self.conversation = stream.result.conversation
+        elif conversation.deferred_tool_requests is not None and not stream.events().take(1):
+            return  # it was refused, or stopped before anything came of it: what was waited for still is
         elif added := stream.new_messages:
             conversation.messages = [*conversation.messages, *added]
             conversation.deferred_tool_requests = None
@@ -175,3 +208,37 @@ class KeptConversation:
             )
         except ConversationConflict:
             raise ConversationChanged(self.id) from None
+        if self._history_limit is not None:
+            await self.load()  # what came back is whole
+
+    async def go_back(self, *, at: int, head: str) -> None:
+        """Go back to an earlier point, for a turn that is about to begin.
+
+        Args:
+            at: How many messages to keep.
+            head: The last entry as it is now.
+        """
+        await self.branch(at=at)
+        self._went_back_from = head
+
+    def begun(self) -> None:
+        """The turn has begun where it went back to."""
+        self._went_back_from = None
+
+    def call_off(self, turn_id: str | None) -> None:
+        """The turn did not begin: what the journal has of it does not count, and it should not have gone back."""
+        self._called_off = turn_id or self._called_off
+        self._to_return_to, self._went_back_from = self._went_back_from, None
+
+    async def return_(self) -> None:
+        """Undo what a turn that was called off has gone back. What the store cannot do now is done before the next."""
+        head, self._to_return_to = self._to_return_to, None
+        if head is None:
+            return
+        try:
+            await self.branch(from_entry=head)
+        except ConversationChanged:
+            raise  # it is not ours to say any more where it goes on
+        except BaseException:
+            self._to_return_to = head
+            raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pydantic_ai.conversation import Conversation
 from pydantic_ai.messages import ModelMessage, ModelRequest, UserContent, UserPromptPart
 
 from ..aio.closing import over
-from ..errors import ConversationChanged, StreamingError, TurnInProgress
+from ..errors import ConversationChanged, StreamingError, StreamUsageError, TurnInProgress
 from ..run.stream import RunStream
 from ..stores.journal import JournalledTurn
 from .journalling import Journalling
@@ -23,6 +24,8 @@ from .kept import KeptConversation
 __all__ = ['Prompt', 'Seat', 'Turn', 'TurnSettings']
 
 OutputT = TypeVar('OutputT')
+
+logger = logging.getLogger('pydantic_ai_streaming')
 
 Prompt = str | Sequence[UserContent] | None
 """What a turn asks; `None` goes on from the history as it is."""
@@ -86,22 +89,41 @@ class Turn(AbstractAsyncContextManager[RunStream[OutputT]], Generic[OutputT]):
         self._journalling: Journalling | None = None
 
     async def __aenter__(self) -> RunStream[OutputT]:
+        if self._stream is not None:
+            raise StreamUsageError('This turn was begun before, and a turn is one run: make another, chat.send(...).')
         self._seat.take(self, self._kept.id)
+        self._journalling = None
         try:
             prompt = await self._prompt()
             conversation = await self._kept.ready()
             stream = self._describe(prompt, conversation)
             await self._journal(prompt, conversation)
             self._stream = await stream.__aenter__()
-        except BaseException:
-            # Nobody was asked yet. What cannot be cleared in the journal now is over all the same, some writes later.
-            self._seat.leave(self)
-            if self._journalling is not None:
-                await self._journalling.clear()
+        except BaseException as error:
+            self._kept.call_off(None if self._journalling is None else self._journalling.turn_id)
+            calling_off = asyncio.create_task(self._call_off(error), name='pydantic-ai-streaming call off')
+            try:
+                await over(calling_off)
+            finally:
+                self._seat.leave(self)
             raise
+        self._kept.begun()
         if self._journalling is not None:
             self._journalling.follow(stream)
         return stream
+
+    async def _call_off(self, error: BaseException) -> None:
+        """Nobody was asked yet: leave everything as it was before."""
+        if self._journalling is not None:
+            # What cannot be cleared now is over all the same, for other processes some writes later.
+            await self._journalling.clear()
+        try:
+            await self._kept.return_()
+        except Exception as failure:
+            error.add_note(
+                'Moreover, the conversation has gone back for this turn, and could not return: the chat tries again at '
+                f'its next turn, and what followed is one of chat.branches(). {failure}'
+            )
 
     async def _journal(self, prompt: Prompt, conversation: Conversation) -> None:
         kept, every = self._kept, self._settings.every
@@ -136,6 +158,11 @@ class Turn(AbstractAsyncContextManager[RunStream[OutputT]], Generic[OutputT]):
         settling = asyncio.create_task(self._save(stream), name='pydantic-ai-streaming save')
         try:
             await over(settling, patience=PATIENCE)
+        except asyncio.CancelledError:
+            if settling.cancelled() or settling.exception() is not None:
+                why = 'it was cancelled' if settling.cancelled() else settling.exception()
+                logger.warning('The turn of conversation %r could not be saved: %s', self._kept.id, why)
+            raise
         finally:
             self._seat.leave(self)
         failure = settling.exception()
@@ -145,9 +172,9 @@ class Turn(AbstractAsyncContextManager[RunStream[OutputT]], Generic[OutputT]):
             error.add_note(f'Moreover, the turn could not be saved; the chat tries again at its next turn. {failure}')
 
     async def _save(self, stream: RunStream[OutputT]) -> None:
+        self._kept.take(stream)
         if self._journalling is not None:
             await self._journalling.stop()
-        self._kept.take(stream)
         try:
             await self._kept.save()
         except StreamingError as error:

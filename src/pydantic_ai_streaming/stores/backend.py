@@ -167,7 +167,7 @@ class BackedConversationStore(ConversationStore, TurnJournal):
     async def read_turn(self, conversation_id: str) -> JournalledTurn | None:
         """The turn that goes on or was left, as `TurnJournal.read_turn`."""
         row = await self._fetch_turn(conversation_id)
-        return None if row is None else decode_turn(row)
+        return None if row is None else decode_turn(conversation_id, row)
 
     @abstractmethod
     async def _put_turn(self, conversation_id: str, turn_id: str, content: str, replaces: str | None) -> bool:

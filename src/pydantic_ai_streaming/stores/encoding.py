@@ -33,6 +33,7 @@ __all__ = [
     'encode_record',
     'is_stored_as',
     'unreadable',
+    'why_unreadable',
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -153,12 +154,16 @@ def _record_serializer() -> SchemaSerializer:
 
 def unreadable(what: str, error: Exception) -> StoreError:
     """The error for something stored that cannot be read."""
-    why = error.errors()[0]['msg'] if isinstance(error, ValidationError) else error
     return StoreError(
-        f'{what} cannot be read by this version of pydantic-ai: {why}. If a newer version has '
+        f'{what} cannot be read by this version of pydantic-ai: {why_unreadable(error)}. If a newer version has '
         'written it, use that version here too; otherwise it is damaged: restore it from a backup.',
         reason='damaged',
     )
+
+
+def why_unreadable(error: Exception) -> str:
+    """What is wrong with something stored that cannot be read."""
+    return str(error.errors()[0]['msg'] if isinstance(error, ValidationError) else error)
 
 
 def encode_message(message: ModelMessage) -> str:

@@ -16,7 +16,7 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.usage import RunUsage
 from pydantic_core import from_json
 
-from .encoding import encode_message, unreadable
+from .encoding import encode_message, why_unreadable
 
 __all__ = ['JournalRow', 'JournalledTurn', 'TurnJournal', 'decode_turn', 'encode_turn']
 
@@ -38,6 +38,7 @@ class JournalledTurn:
         usage: What the conversation has used so far.
         written_at: When it was written, in seconds on the store's clock. Set by the store.
         age: Seconds since then, when it was read. Set by the store.
+        unreadable: Why what was written cannot be read; `None` if it can. It has no messages then. Set by the store.
     """
 
     conversation_id: str
@@ -49,6 +50,7 @@ class JournalledTurn:
     usage: RunUsage = field(default_factory=RunUsage)
     written_at: float = 0
     age: float = 0
+    unreadable: str | None = None
 
     @property
     def left_in(self) -> float:
@@ -79,10 +81,10 @@ class TurnJournal(Protocol):
         ...
 
     async def read_turn(self, conversation_id: str) -> JournalledTurn | None:
-        """The turn of a conversation, if there is one.
+        """The turn of a conversation, if there is one. One that cannot be read says so (`JournalledTurn.unreadable`).
 
         Raises:
-            StoreError: The store cannot do it, or the turn cannot be read.
+            StoreError: The store cannot do it.
         """
         ...
 
@@ -99,6 +101,7 @@ class TurnJournal(Protocol):
 class JournalRow:
     """A turn as a backend keeps it; `now` is the store's clock, in seconds, when the row was read."""
 
+    turn_id: str
     content: str | bytes
     written_at: float
     now: float
@@ -114,20 +117,23 @@ def encode_turn(turn: JournalledTurn) -> str:
     return f'{_head().dump_json(_Head.of(turn)).decode()[:-1]},"messages":[{messages}]}}'
 
 
-def decode_turn(row: JournalRow) -> JournalledTurn:
+def decode_turn(conversation_id: str, row: JournalRow) -> JournalledTurn:
     """A turn as it was read.
 
-    Raises:
-        StoreError: It cannot be read.
+    A row that cannot be read must not close the conversation for good, and must still be one that can be replaced. If a
+    newer version keeps it, it goes on, and what it says of itself beside its messages can be read all the same.
     """
+    written: Any = {'written_at': row.written_at, 'age': max(0.0, row.now - row.written_at)}
+    head = _Head(conversation_id, row.turn_id, revision=None, scope=None, every=0, usage=RunUsage())
+    messages, unreadable = list[ModelMessage](), None
     try:
         content = from_json(row.content)
-        messages = ModelMessagesTypeAdapter.validate_python(content.pop('messages'))
+        added = content.pop('messages')
         head = _head().validate_python(content)
-    except (ValidationError, ValueError, KeyError, AttributeError) as error:
-        raise unreadable('A journalled turn', error) from error
-    written: Any = {'written_at': row.written_at, 'age': max(0.0, row.now - row.written_at)}
-    return JournalledTurn(**vars(head), messages=messages, **written)
+        messages = ModelMessagesTypeAdapter.validate_python(added)
+    except (ValidationError, ValueError, KeyError, AttributeError, TypeError) as error:
+        unreadable = why_unreadable(error)
+    return JournalledTurn(**vars(head), messages=messages, unreadable=unreadable, **written)
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ class Statements:
         self.release = self.of(_RELEASE)
         self.put_turn = self.of(_PUT_TURN)
         self.turn = self.of(
-            'SELECT content, written_at, extract(epoch FROM clock_timestamp())::double precision '
+            'SELECT turn_id, content, written_at, extract(epoch FROM clock_timestamp())::double precision '
             'FROM {schema}.conversation_journal WHERE conversation_id = %(id)s'
         )
         self.clear_turn = self.of(

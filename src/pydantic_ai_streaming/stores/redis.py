@@ -144,7 +144,10 @@ class RedisConversationStore(BackedConversationStore):
 
     async def _fetch_turn(self, conversation_id: str) -> JournalRow | None:
         found = await self._run(TURN, conversation_id)
-        return JournalRow(found[0], float(found[1]), float(found[2])) if found else None
+        if not found:
+            return None
+        turn_id, content, written_at, now = found
+        return JournalRow(_text(turn_id), content, float(written_at), float(now))
 
     def _translated(self, error: OSError | RedisError) -> StoreError:
         errors, said = _redis('exceptions'), str(error).strip().rstrip('.')

@@ -127,7 +127,8 @@ TURN = (
     + """
 local text = redis.call('HGET', KEYS[1] .. ':turn-states', ARGV[1])
 if not text then return {} end
-return {redis.call('HGET', KEYS[1] .. ':turns', ARGV[1]), cjson.decode(text).at, now()}
+local state = cjson.decode(text)
+return {state.turn, redis.call('HGET', KEYS[1] .. ':turns', ARGV[1]), state.at, now()}
 """
 )
 

@@ -205,7 +205,7 @@ class SQLiteConversationStore(BackedConversationStore):
         return await self._run(put)
 
     async def _fetch_turn(self, conversation_id: str) -> JournalRow | None:
-        query = 'SELECT content, written_at FROM conversation_journal WHERE conversation_id = ?'
+        query = 'SELECT turn_id, content, written_at FROM conversation_journal WHERE conversation_id = ?'
         row = await self._run(lambda connection: connection.execute(query, (conversation_id,)).fetchone())
         return None if row is None else JournalRow(*row, now=time.time())
 
