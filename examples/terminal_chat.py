@@ -80,7 +80,7 @@ def show(chat: Chat[None, str]) -> None:
         print(f'> {exchange.prompt}')
         print(exchange.text.strip() + (' … (interrupted)' if exchange.interrupted else ''))
     if chat.recovered:
-        print('· the last answer was cut off when the program ended: this is what had come of it')
+        print('· the last answer was not saved: its program has ended, or still gives it. This is what had come of it.')
 
 
 def turn_for(chat: Chat[None, str], line: str) -> Turn[str] | None:

@@ -98,4 +98,4 @@ def test_a_chat_whose_program_is_killed_opens_with_what_had_come(tmp_path: Path)
     again = chat_in_a_pipe(tmp_path / 'chats.db', '')
     assert '> When can I sail?\nHigh water is at 12:04, so **sail' in again.stdout
     assert '(interrupted)' in again.stdout
-    assert 'the last answer was cut off when the program ended' in again.stdout
+    assert 'the last answer was not saved: its program has ended' in again.stdout

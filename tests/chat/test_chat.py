@@ -180,8 +180,10 @@ async def test_tool_calls_without_a_result_are_closed() -> None:
     async with chat.send('Go') as stream:
         await asyncio.sleep(30)
     assert [type(part) for part in chat.messages[-1].parts] == [ToolReturnPart]
+    assert [one.interrupted for one in chat.exchanges] == [True]
     async with chat.send('And?') as stream:
         assert await stream.get_output() == 'Next.'
+    assert [(one.prompt, one.interrupted) for one in chat.exchanges] == [('Go', True), ('And?', False)]
 
 
 # One at a time
@@ -303,6 +305,7 @@ async def test_an_approval_is_waited_for_from_one_turn_to_the_next() -> None:
     async with Chat(agent, store, 'c') as chat:
         requests = chat.conversation.deferred_tool_requests
         assert requests is not None
+        assert [one.interrupted for one in chat.exchanges] == [True]
         denied = requests.build_results(approvals={requests.approvals[0].tool_call_id: ToolDenied('Too much.')})
         async with chat.send(deferred_tool_results=denied) as stream:
             assert await stream.get_output() == 'Not paid.'
@@ -335,6 +338,7 @@ async def test_a_turn_may_have_an_output_type_of_its_own() -> None:
     async with chat.send('Which?', output_type=Movie) as stream:
         assert_type(stream, RunStream[Movie])
         assert await stream.get_output() == Movie(title='Dune')
+    assert not chat.exchanges[-1].interrupted
     async with chat.send('What?') as stream:
         assert_type(stream, RunStream[str])
         assert await stream.get_output() == 'A movie.'
@@ -465,10 +469,26 @@ def test_limits_are_positive_numbers(name: str, value: float) -> None:
 async def test_a_misspelt_option_is_an_error_before_anything_is_stored() -> None:
     store = InMemoryConversationStore()
     options: Any = {'usage_limit': 3}
-    with pytest.raises(TypeError, match='usage_limit'):
-        async with Chat(replies('One.'), store, 'c').send('Hi', **options):
-            pass
+    with pytest.raises(TypeError, match="'usage_limit' is no option"):
+        Chat(replies('One.'), store, 'c').send('Hi', **options)
+    with pytest.raises(TypeError, match="'usage_limit' is no option"):
+        Chat(replies('One.'), store, 'c', **options)
     assert await store.list_conversations() == []
+
+
+async def test_a_turn_that_is_not_entered_says_that_it_has_to_be() -> None:
+    turn: Any = Chat(replies('One.')).send('Hi')
+    with pytest.raises(AttributeError, match=r"no 'text' before it is entered: .* stream\.text"):
+        turn.text()
+    for misuse in (lambda: turn.__enter__(), lambda: iter(turn), lambda: aiter(turn), lambda: turn.__await__()):
+        with pytest.raises(StreamUsageError, match='async with chat'):
+            misuse()
+
+
+def test_a_path_is_no_store() -> None:
+    store: Any = 'chats.db'
+    with pytest.raises(TypeError, match='SQLiteConversationStore'):
+        Chat(replies('One.'), store)
 
 
 async def test_an_error_of_the_run_goes_before_that_of_the_save() -> None:

@@ -103,6 +103,8 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         **options: Unpack[RunOptions[DepsT]],
     ) -> None:
         check_settings(deadlines, on_truncation)
+        if store is not None and not isinstance(store, ConversationStore):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+            raise TypeError(f'store={store!r}: use a ConversationStore, such as SQLiteConversationStore("chats.db")')
         for name, value in {
             'history_limit': history_limit,
             'journal_every': journal_every,
@@ -338,8 +340,10 @@ def _a_run_of_requests_after(usage: RunUsage) -> UsageLimits:
 
 
 def _refuse_own(options: dict[str, Any]) -> None:
-    for name in OF_THE_CHAT:
-        if name in options:
+    for name in options:
+        if name not in RunOptions.__annotations__ and name not in OF_THE_CHAT:
+            raise TypeError(f'{name!r} is no option of a chat or a turn: those of agent.run_stream_events are.')
+        if name in OF_THE_CHAT:
             raise StreamUsageError(
                 f'{name}= is what the chat itself hands on to a turn: leave it out. Another history is another Chat, '
                 'for example Chat(agent, store, conversation_id), or await chat.fork().'

@@ -60,7 +60,11 @@ class ChatConversation:
 
     @property
     def recovered(self) -> list[ModelMessage]:
-        """The end of the history, if a process has died in the middle of a turn; empty once that is saved."""
+        """The end of the history that a journal has and no save yet; mostly empty.
+
+        It is of a turn whose process has died, or that goes on elsewhere: which of them, the next turn finds out, and
+        saves it or raises `TurnInProgress`.
+        """
         return list(self._kept.recovered)
 
     async def load(self) -> None:

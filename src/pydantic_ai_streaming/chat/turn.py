@@ -16,6 +16,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, UserContent, UserPr
 
 from ..aio.closing import over
 from ..errors import ConversationChanged, StreamingError, StreamUsageError, TurnInProgress
+from ..run.misuse import ToBeEntered
 from ..run.stream import RunStream
 from ..stores.journal import JournalledTurn
 from .journalling import Journalling
@@ -61,7 +62,7 @@ class Seat:
             self._taken_by = None
 
 
-class Turn(AbstractAsyncContextManager[RunStream[OutputT]], Generic[OutputT]):
+class Turn(ToBeEntered, AbstractAsyncContextManager[RunStream[OutputT]], Generic[OutputT]):
     """A turn that was described and begins when it is entered. Made by `Chat.send`, `Chat.regenerate` and `Chat.edit`.
 
     Args:

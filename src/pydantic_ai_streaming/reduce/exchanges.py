@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserContent, UserPromptPart
 
-from .history import INTERRUPTED, UNUSABLE
+from .history import INTERRUPTED, INTERRUPTED_METADATA, UNUSABLE
 
 __all__ = ['Exchange', 'exchanges']
 
@@ -37,9 +37,14 @@ class Exchange:
 
     @property
     def interrupted(self) -> bool:
-        """Whether the reply did not come to its end."""
-        last = [message for message in self.messages if isinstance(message, ModelResponse)][-1:]
-        return not last or last[0].state == 'interrupted'
+        """Whether the reply did not come to its end; so also while it waits for an approval."""
+        replies = [message for message in self.messages if isinstance(message, ModelResponse)]
+        if not replies or replies[-1].state == 'interrupted':
+            return True
+        last = self.messages[-1]
+        if isinstance(last, ModelResponse):
+            return bool(last.tool_calls)
+        return (last.metadata or {}).items() >= INTERRUPTED_METADATA.items()
 
 
 def exchanges(messages: Sequence[ModelMessage]) -> list[Exchange]:

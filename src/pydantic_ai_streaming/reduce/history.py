@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic_ai.messages import (
+    BaseToolReturnPart,
     FunctionToolResultEvent,
     ModelMessage,
     ModelRequest,
@@ -17,10 +19,13 @@ from pydantic_ai.messages import (
     repair_messages,
 )
 
-__all__ = ['INTERRUPTED', 'UNUSABLE', 'reason_of', 'rejection_in', 'resumable', 'with_results']
+__all__ = ['INTERRUPTED', 'INTERRUPTED_METADATA', 'UNUSABLE', 'reason_of', 'rejection_in', 'resumable', 'with_results']
 
 INTERRUPTED = 'The previous reply was interrupted before it was complete.'
 """What closes an interrupted reply in the history. It is sent to the model, with the next prompt or alone."""
+
+INTERRUPTED_METADATA = {'pydantic_ai_streaming': 'interrupted'}
+"""Metadata of the request that closes what was interrupted."""
 
 UNUSABLE = 'The previous reply could not be used.'
 """What closes a reply that was whole, but with which the run failed, for example because no attempt was valid."""
@@ -30,7 +35,8 @@ def resumable(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
     """What a run that did not complete has added to the history, made ready for the next run.
 
     - What had come of the reply stays, marked `state='interrupted'`; a reply of which nothing had come is left out.
-    - Tool calls without a result get one that says that they were interrupted, as pydantic-ai does it.
+    - Tool calls without a result get one that says that they were interrupted, as pydantic-ai does it. What the model
+      has to say to the results never came, which the metadata of their request tells.
     - The reply is followed by a request that says what became of it (`INTERRUPTED` or `UNUSABLE`). Without it a run
       with no new prompt would take the partial reply for the answer and ask nobody; with a new prompt the two are
       sent as one.
@@ -47,16 +53,19 @@ def resumable(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
     if history and isinstance(last := history[-1], ModelResponse) and not last.parts:
         history.pop()
     history = repair_messages(history)
-    if history and isinstance(last := history[-1], ModelResponse):
+    last = history[-1] if history else None
+    if isinstance(last, ModelResponse):
         whole = last.state == 'complete'
         note = ModelRequest(
             parts=[UserPromptPart(UNUSABLE if whole else INTERRUPTED, timestamp=last.timestamp)],
             timestamp=last.timestamp,
             run_id=last.run_id,
             conversation_id=last.conversation_id,
-            metadata={'pydantic_ai_streaming': 'unusable' if whole else 'interrupted'},
+            metadata={'pydantic_ai_streaming': 'unusable'} if whole else {**INTERRUPTED_METADATA},
         )
         history.append(note)
+    elif last is not None and any(isinstance(part, BaseToolReturnPart) for part in last.parts):
+        history[-1] = replace(last, metadata={**(last.metadata or {}), **INTERRUPTED_METADATA})
     return history
 
 

@@ -12,7 +12,7 @@ from pydantic_ai.result import StreamedRunResult
 from ..core.deadlines import Deadlines
 from ..errors import StreamUsageError
 
-__all__ = ['NOT_STARTED', 'AsyncOnly', 'SyncOnly', 'check_settings', 'checked', 'take']
+__all__ = ['NOT_STARTED', 'AsyncOnly', 'SyncOnly', 'ToBeEntered', 'check_settings', 'checked', 'take']
 
 NOT_STARTED = (
     'The run has not started: enter the stream first, with `async with RunStream(...) as stream:`, or without `await` '
@@ -99,3 +99,18 @@ class SyncOnly:
             'A stream is read through its views: `for piece in stream.text():`, or stream.thinking(), or '
             'stream.events() for everything.'
         )
+
+
+class ToBeEntered:
+    """What a turn of a chat says to those who use it without entering it. Type checkers see none of it."""
+
+    if not TYPE_CHECKING:
+        __enter__ = __exit__ = __iter__ = __aiter__ = __await__ = _advise(
+            'A turn is entered, and gives a stream: `async with chat.send(prompt) as stream:`.'
+        )
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(
+                f'A turn has no {name!r} before it is entered: `async with chat.send(prompt) as stream:`, and then '
+                f'stream.{name}.'
+            )
