@@ -13,7 +13,6 @@ from tests.stores.places import Place, Store
 from tests.stores.writers import other_processes, save_as_writer, save_in_process, save_until_killed
 
 WRITERS, SAVES = 8, 50
-IN_PROCESSES = {'sqlite': SAVES, 'postgres': 10, 'redis': 10}
 KILLS = {'sqlite': 30, 'postgres': 10, 'redis': 10}
 
 
@@ -26,16 +25,15 @@ async def test_eight_writers_in_one_process_lose_nothing(store: Store) -> None:
 
 async def test_eight_processes_lose_nothing(place: Place, store: Store) -> None:
     await store.save(Conversation(conversation_id='shared'))
-    saves = IN_PROCESSES[place.kind]
     context = other_processes()
-    processes = [context.Process(target=save_in_process, args=(place, writer, saves)) for writer in range(WRITERS)]
+    processes = [context.Process(target=save_in_process, args=(place, writer, SAVES)) for writer in range(WRITERS)]
     for process in processes:
         process.start()
     for process in processes:
         await asyncio.to_thread(process.join, 120)
         assert process.exitcode == 0
         process.close()
-    await all_is_there(store, saves)
+    await all_is_there(store, SAVES)
 
 
 async def all_is_there(store: Store, saves: int) -> None:
