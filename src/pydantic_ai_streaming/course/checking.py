@@ -1,0 +1,112 @@
+"""An exercise against its checks, in virtual time, with a sentence for whatever is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ..testing import virtual_time
+from .exercise import Exercise, load, told
+
+__all__ = ['Verdict', 'check_file']
+
+PREFIX = 'check_'
+PATIENCE = 10
+"""Real seconds after which an exercise is taken to turn in circles."""
+
+
+class _TooLongError(BaseException):
+    """Not an `Exception`, so that an exercise that catches those does not catch this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What came of a check.
+
+    Attributes:
+        done: The checks that passed, as sentences.
+        missing: The check that did not; empty if all passed.
+        sentence: What is wrong, for the person who wrote it.
+        seconds: Real seconds that it took.
+    """
+
+    done: tuple[str, ...]
+    missing: str = ''
+    sentence: str = ''
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.sentence
+
+
+def check_file(file: Path, checks: Path) -> Verdict:
+    """Run the checks on a file, in their order, until one fails.
+
+    Args:
+        file: The exercise, or a solution.
+        checks: A module of functions `check_...(exercise)`, synchronous or not, that fail with `assert`.
+
+    Raises:
+        Exception: The checks themselves do not load.
+    """
+    began = time.perf_counter()
+    done: list[str] = []
+    missing = sentence = ''
+    functions = {name: value for name, value in vars(load(checks)).items() if name.startswith(PREFIX)}
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), _patience():
+        # A coroutine that was not awaited is told by a check, not by a warning in the middle of it.
+        warnings.simplefilter('ignore')
+        try:
+            exercise = Exercise(load(file))
+            for name, function in functions.items():
+                missing = name.removeprefix(PREFIX).replace('_', ' ')
+                _run(function, exercise)
+                done.append(missing)
+                missing = ''
+        except _TooLongError:
+            sentence = f'{file.name} had not come to an end after {PATIENCE} s: is there a loop that never ends?'
+        except virtual_time.DeadlockError:
+            sentence = f'{file.name} waits for something that never comes.'
+        except AssertionError as error:
+            sentence = str(error) or f'{missing}: not yet.'
+        except (Exception, SystemExit) as error:
+            sentence = told(error, file)
+    return Verdict(done=tuple(done), missing=missing, sentence=sentence, seconds=time.perf_counter() - began)
+
+
+def _run(function: Any, exercise: Exercise) -> None:
+    if inspect.iscoroutinefunction(function):
+        virtual_time.run(function(exercise))
+    else:
+        function(exercise)
+
+
+@contextlib.contextmanager
+def _patience() -> Generator[None]:
+    """Interrupt what turns in circles, where there are signals for it."""
+    if not hasattr(signal, 'setitimer') or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise _TooLongError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

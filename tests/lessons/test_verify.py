@@ -1,0 +1,46 @@
+"""Each lesson is what it says: its output, its exercise, its solution, its README, its notebook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pydantic_ai_streaming.course.contents import Lesson, read_course
+from pydantic_ai_streaming.course.verifying import wrong_in_lesson, wrong_in_notebooks
+
+LESSONS = Path(__file__).parents[2] / 'lessons'
+COURSE = read_course(LESSONS)
+
+every_lesson = pytest.mark.parametrize('lesson', COURSE.lessons, ids=lambda lesson: lesson.name)
+
+
+@every_lesson
+def test_the_lesson_is_what_it_says(lesson: Lesson) -> None:
+    assert wrong_in_lesson(COURSE, lesson) == []
+
+
+@pytest.fixture(scope='module')
+def notebooks(request: pytest.FixtureRequest) -> dict[str, list[str]]:
+    """All that were asked for at once, because each takes its time in a kernel."""
+    asked = [lesson for lesson in COURSE.lessons if any(lesson.name in item.name for item in request.session.items)]
+    return wrong_in_notebooks(COURSE, asked)
+
+
+# jupyter_client leaves its zmq context to the garbage collector.
+@pytest.mark.filterwarnings('ignore::ResourceWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
+@every_lesson
+def test_the_notebook_prints_the_same_in_a_real_kernel(lesson: Lesson, notebooks: dict[str, list[str]]) -> None:
+    assert notebooks[lesson.name] == []
+
+
+@every_lesson
+def test_the_lesson_is_short(lesson: Lesson) -> None:
+    for file in ('lesson.py', 'exercise.py', 'solution.py', 'check.py'):
+        assert len(COURSE.path(lesson, file).read_text('utf-8').splitlines()) <= (90 if file == 'lesson.py' else 150)
+
+
+def test_every_folder_is_a_lesson() -> None:
+    folders = {path.parent.name for path in LESSONS.glob('*/lesson.py')}
+    assert folders == {lesson.name for lesson in COURSE.lessons}
+    assert [entry.name for entry in COURSE.entries] == sorted(entry.name for entry in COURSE.entries)
