@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,26 @@ def test_every_folder_is_a_lesson() -> None:
     folders = {path.parent.name for path in LESSONS.glob('*/lesson.py')}
     assert folders == {lesson.name for lesson in COURSE.lessons}
     assert [entry.name for entry in COURSE.entries] == sorted(entry.name for entry in COURSE.entries)
+
+
+@every_lesson
+def test_the_lesson_imports_public_names_only(lesson: Lesson) -> None:
+    for file in COURSE.path(lesson, '').glob('*.py'):
+        for node in ast.walk(ast.parse(file.read_text('utf-8'))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            modules = [node.module or ''] if isinstance(node, ast.ImportFrom) else []
+            for name in (*names, *modules):
+                assert not any(part.startswith('_') and part != '__future__' for part in name.split('.')), name
+
+
+def test_links_lead_somewhere_and_those_of_lessons_stay_among_them() -> None:
+    for page in LESSONS.rglob('*.md'):
+        for target in re.findall(r'\]\((?!https?:)([^)#]+)', page.read_text('utf-8')):
+            assert (page.parent / target).resolve().is_relative_to(LESSONS), f'{page.name} links to {target}'
+            assert (page.parent / target).exists(), f'{page.name} links to {target}'
+
+
+def test_every_lesson_is_in_the_table() -> None:
+    table = (LESSONS / 'README.md').read_text('utf-8')
+    for lesson in COURSE.lessons:
+        assert f'| {lesson.short[1:]} | [{lesson.title}]({lesson.name}/README.md) |' in table

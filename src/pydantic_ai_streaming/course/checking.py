@@ -37,12 +37,14 @@ class Verdict:
         done: The checks that passed, as sentences.
         missing: The check that did not; empty if all passed.
         sentence: What is wrong, for the person who wrote it.
+        crashed: Whether an error ended it, and not a check.
         seconds: Real seconds that it took.
     """
 
     done: tuple[str, ...]
     missing: str = ''
     sentence: str = ''
+    crashed: bool = False
     seconds: float = 0.0
 
     @property
@@ -64,6 +66,7 @@ def check_file(file: Path, checks: Path) -> Verdict:
     began = time.perf_counter()
     done: list[str] = []
     missing = sentence = ''
+    crashed = False
     functions = {name: value for name, value in vars(load(checks)).items() if name.startswith(PREFIX)}
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), _patience():
         # A coroutine that was not awaited is told by a check, not by a warning in the middle of it.
@@ -82,8 +85,9 @@ def check_file(file: Path, checks: Path) -> Verdict:
         except AssertionError as error:
             sentence = str(error) or f'{missing}: not yet.'
         except (Exception, SystemExit) as error:
-            sentence = told(error, file)
-    return Verdict(done=tuple(done), missing=missing, sentence=sentence, seconds=time.perf_counter() - began)
+            sentence, crashed = told(error, file), True
+    seconds = time.perf_counter() - began
+    return Verdict(done=tuple(done), missing=missing, sentence=sentence, crashed=crashed, seconds=seconds)
 
 
 def _run(function: Any, exercise: Exercise) -> None:

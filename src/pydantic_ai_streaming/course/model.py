@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pydantic_ai.exceptions import UsageLimitExceeded
-from pydantic_ai.messages import ModelMessage
+from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
@@ -57,6 +57,15 @@ class LiveModel(WrapperModel):
         super().__init__(wrapped)
         self._requests = 0
 
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Ask the model, if it has not been asked too often."""
+        return await super().request(messages, self._limited(model_settings), model_request_parameters)
+
     @asynccontextmanager
     async def request_stream(
         self,
@@ -66,10 +75,14 @@ class LiveModel(WrapperModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """Ask the model, if it has not been asked too often."""
+        settings = self._limited(model_settings)
+        async with super().request_stream(messages, settings, model_request_parameters, run_context) as response:
+            yield response
+
+    def _limited(self, settings: ModelSettings | None) -> ModelSettings:
         self._requests += 1
         if self._requests > MAX_REQUESTS:
             raise UsageLimitExceeded(f'A lesson makes {MAX_REQUESTS} requests to a real model at most')
-        settings = ModelSettings(max_tokens=MAX_TOKENS, timeout=SILENCE)
-        settings.update(model_settings or {})
-        async with super().request_stream(messages, settings, model_request_parameters, run_context) as response:
-            yield response
+        limited = ModelSettings(max_tokens=MAX_TOKENS, timeout=SILENCE)
+        limited.update(settings or {})
+        return limited

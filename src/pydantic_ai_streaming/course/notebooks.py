@@ -44,9 +44,8 @@ def cells(source: str, title: str) -> Iterator[tuple[str, str]]:
     marks, texts = parts[::2], parts[1::2]
     docstring = re.match(r'\s*"""(.*?)"""', head, re.DOTALL)
     yield 'markdown', f'# {title}\n\n{docstring[1].strip() if docstring else ""}'.strip()
-    code = head[docstring.end() :] if docstring else head
-    if code.strip():
-        yield 'code', code.strip('\n')
+    if code := _code(head[docstring.end() :] if docstring else head):
+        yield 'code', code
     for mark, text in zip(marks, texts, strict=True):
         words = mark or ''
         if words.startswith('[markdown]'):
@@ -54,8 +53,12 @@ def cells(source: str, title: str) -> Iterator[tuple[str, str]]:
         else:
             if words:
                 yield 'markdown', f'## {words}'
-            if body := ENTRY.sub('await main()\n', text).strip('\n'):
-                yield 'code', body
+            if code := _code(text):
+                yield 'code', code
+
+
+def _code(text: str) -> str:
+    return ENTRY.sub('await main()\n', text).strip('\n')
 
 
 def _cell(number: int, kind: str, text: str) -> dict[str, Any]:

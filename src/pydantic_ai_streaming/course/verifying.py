@@ -148,7 +148,7 @@ def _wrong_exercise(course: Course, lesson: Lesson) -> list[str]:
     wrong: list[str] = []
     if starter.passed:
         wrong.append('the starter passes already')
-    elif re.search(r'raised \w+', starter.sentence) or 'is not Python' in starter.sentence:
+    elif starter.crashed:
         wrong.append(f'the starter fails with an error, where a check is to say what is wrong: {starter.sentence}')
     elif not re.search(r'\w \w.*[.?!]$', starter.sentence, re.DOTALL):
         wrong.append(f'the starter does not fail with a sentence: {starter.sentence!r}')
