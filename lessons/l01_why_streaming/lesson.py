@@ -12,7 +12,7 @@ from pydantic_ai_streaming.testing import reply
 
 QUESTION = 'How do I get to the island? In three sentences.'
 ANSWER = (
-    'Take the ferry from the old harbour at nine. It calls at two other islands first, so bring a book. '
+    'Take the ferry from the old harbour at nine. It calls at two other islands first. '
     'If the wind is from the west, sit on the left.'
 )
 agent = Agent(lesson_model(reply(ANSWER, cut='words'), gap=0.1))
@@ -23,41 +23,50 @@ def now() -> float:
 
 
 # %% Waiting for the whole
-async def whole() -> None:
+async def whole() -> str:
     began = now()
     result = await agent.run(QUESTION)
-    print(f'run:         first word after {now() - began:.1f} s, all of it after {now() - began:.1f} s')
-    print(f'             {result.output[:44]}…')
+    took = now() - began
+    print(result.output)
+    return f'first word after {took:.1f} s, the last after {took:.1f} s'
 
 
 # %% Streaming
-async def streamed() -> None:
+async def streamed() -> str:
     async with RunStream(agent.run_stream_events(QUESTION)) as stream:
-        print('stream:      ', end='')
         async for piece in stream.text():
             print(piece, end='', flush=True)
-    stats = stream.stats
-    print(f'\n             first word after {stats.first_text:.1f} s, all of it after {stats.duration:.1f} s')
+    print()
+    return f'first word after {stream.stats.first_text:.1f} s, the last after {stream.stats.duration:.1f} s'
 
 
 # %% Enough is enough
-async def stopped() -> None:
-    print('stopped:     ', end='')
+async def stopped() -> str:
     async with RunStream(agent.run_stream_events(QUESTION)) as stream:
         async for piece in stream.text():
             print(piece, end='', flush=True)
             if '.' in piece:
                 break
-    print(
-        f'\n             {stream.stats.characters} characters written for us, over after {stream.stats.duration:.1f} s'
-    )
+    print()
+    return f'over after {stream.stats.duration:.1f} s, with {stream.stats.characters} characters written'
 
 
-# %% The three of them
+# %% With pydantic-ai alone: its default, and without the delay
+async def first_word(debounce_by: float | None) -> float:
+    began = now()
+    async with agent.run_stream(QUESTION) as result:
+        async for _ in result.stream_text(delta=True, debounce_by=debounce_by):
+            break
+        return now() - began
+
+
+# %% All of them
 async def main() -> None:
-    await whole()
-    await streamed()
-    await stopped()
+    for way in (whole, streamed, stopped):
+        print(f'{way.__name__}:')
+        print(f'-> {await way()}\n')
+    print(f'pydantic-ai alone: first word after {await first_word(0.1):.1f} s')
+    print(f'     not debounced: first word after {await first_word(None):.1f} s')
 
 
 if __name__ == '__main__':
