@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -174,6 +175,7 @@ def test_the_folder_is_found_from_inside_too(begun: Learner, monkeypatch: pytest
         ('async def tell(agent, question):\n    return question.x', 'line 2, raised AttributeError'),
         ('async def tell(agent, question):\n    exit()', 'line 2, raised SystemExit'),
         ('import asyncio\nasync def tell(agent, question):\n    await asyncio.Event().wait()', 'never comes'),
+        ('import asyncio\nasync def tell(agent, question):\n    while True: await asyncio.sleep(9)', 'never comes'),
         ('async def tell(agent, question):\n    agent.run(question)', 'Nothing was printed.'),
     ],
 )
@@ -182,9 +184,20 @@ def test_whatever_is_wrong_is_said_in_a_sentence(text: str, answer: str, begun: 
     assert answer in begun.types('check l02', code=1)
 
 
-def test_an_endless_loop_is_ended(begun: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+ENDLESS = {
+    'loop': 'async def tell(agent, question):\n    while True: ...\n',
+    'caught': 'async def tell(agent, question):\n    while True:\n        try: 1\n        except Exception: 2\n',
+    'callback': 'import asyncio\nasync def tell(agent, question):\n    loop = asyncio.get_running_loop()\n'
+    '    def again():\n        while True: ...\n    loop.call_soon(again)\n    await asyncio.sleep(1)\n',
+    'turns': 'import asyncio\nasync def tell(agent, question):\n    while True: await asyncio.sleep(0)\n',
+}
+
+
+@pytest.mark.skipif(not hasattr(signal, 'setitimer'), reason='there are no signals for it')
+@pytest.mark.parametrize('endless', ENDLESS)
+def test_an_endless_loop_is_ended(endless: str, begun: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('pydantic_ai_streaming.course.checking.PATIENCE', 0.2)
-    begun.exercise('l02_streaming_text').write_text('async def tell(agent, question):\n    while True: ...\n')
+    begun.exercise('l02_streaming_text').write_text(ENDLESS[endless])
     assert 'is there a loop that never ends?' in begun.types('check l02', code=1)
 
 

@@ -97,8 +97,6 @@ def test_writing_brings_outputs_and_quotes_up_to_date(damaged: Damaged, capsys: 
     assert 'written anew' not in capsys.readouterr().out
 
 
-# jupyter_client leaves its zmq context to the garbage collector.
-@pytest.mark.filterwarnings('ignore::ResourceWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
 def test_a_notebook_that_differs_is_found(damaged: Damaged, capsys: pytest.CaptureFixture[str]) -> None:
     source = (
         "import asyncio\n\n\nasync def main() -> None:\n    print('script' if __name__ != '__main__' else 'notebook')\n"

@@ -29,8 +29,6 @@ def notebooks(request: pytest.FixtureRequest) -> dict[str, list[str]]:
     return wrong_in_notebooks(COURSE, asked)
 
 
-# jupyter_client leaves its zmq context to the garbage collector.
-@pytest.mark.filterwarnings('ignore::ResourceWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
 @every_lesson
 def test_the_notebook_prints_the_same_in_a_real_kernel(lesson: Lesson, notebooks: dict[str, list[str]]) -> None:
     assert notebooks[lesson.name] == []

@@ -127,4 +127,3 @@ async def kernel() -> AsyncGenerator[Kernel]:
     finally:
         client.stop_channels()
         await manager.shutdown_kernel(now=True)
-        manager.cleanup_resources()
