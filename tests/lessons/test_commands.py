@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -195,10 +196,13 @@ ENDLESS = {
 
 @pytest.mark.skipif(not hasattr(signal, 'setitimer'), reason='there are no signals for it')
 @pytest.mark.parametrize('endless', ENDLESS)
+# A loop that was interrupted in the middle cannot be tidied up; what it leaves is to be told here, not in the next test.
+@pytest.mark.filterwarnings('ignore::ResourceWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
 def test_an_endless_loop_is_ended(endless: str, begun: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('pydantic_ai_streaming.course.checking.PATIENCE', 0.2)
     begun.exercise('l02_streaming_text').write_text(ENDLESS[endless])
     assert 'is there a loop that never ends?' in begun.types('check l02', code=1)
+    gc.collect()
 
 
 def test_hints_come_one_by_one_and_are_remembered(begun: Learner) -> None:
