@@ -196,7 +196,7 @@ ENDLESS = {
 
 @pytest.mark.skipif(not hasattr(signal, 'setitimer'), reason='there are no signals for it')
 @pytest.mark.parametrize('endless', ENDLESS)
-# A loop that was interrupted in the middle cannot be tidied up; what it leaves is to be told here, not in the next test.
+# An interrupted loop cannot be tidied up; what it leaves is to be told here, not in the next test.
 @pytest.mark.filterwarnings('ignore::ResourceWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
 def test_an_endless_loop_is_ended(endless: str, begun: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('pydantic_ai_streaming.course.checking.PATIENCE', 0.2)
