@@ -31,7 +31,8 @@ LAYERS: dict[str, set[str]] = {
     'chat': {'stores', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'testing': {'stores', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'demo': {'display', 'testing', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
-    'cli': {'demo'},
+    'course': {'demo', 'display', 'testing', 'chat', 'stores', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
+    'cli': {'demo', 'course'},
     '__main__': {'cli'},
     '__init__': {'chat', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
 }

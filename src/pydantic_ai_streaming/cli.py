@@ -32,13 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         ...
         SystemExit: 0
     """
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments.command is None:
-        parser.print_help()
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv:
+        _parser().print_help()
         return 0
     try:
-        code = _demo(arguments.parser, arguments)
+        code = _lessons(argv[1:]) if argv[0] == 'lessons' else _demo(argv)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
@@ -66,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--version', action=_Version, nargs=0, help='print the version and exit')
     commands = parser.add_subparsers(dest='command', metavar='command')
+    # It has a command line of its own, which `main` hands the rest of the arguments to.
+    commands.add_parser('lessons', add_help=False, help='a course: lessons to run, and exercises that are checked')
     demo = commands.add_parser(
         'demo',
         help='see in 20 seconds what the library does',
@@ -87,7 +88,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _demo(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+def _lessons(argv: Sequence[str]) -> int:
+    from .course.commands import main as lessons
+
+    return lessons(argv)
+
+
+def _demo(argv: Sequence[str]) -> int:
+    arguments = _parser().parse_args(argv)
+    parser: argparse.ArgumentParser = arguments.parser
     if arguments.model is None and arguments.prompt is not None:
         parser.error('--prompt is a question to a model: name it with --model')
     if arguments.model is not None and arguments.speed is not None:

@@ -1,0 +1,78 @@
+"""What lessons and checks are written with: the screen, the model, the cells."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import UsageLimitExceeded
+
+from pydantic_ai_streaming import RunStream
+from pydantic_ai_streaming.course import Screen, Shown, lesson_model
+from pydantic_ai_streaming.course.model import LIVE, MAX_REQUESTS, MAX_TOKENS, LiveModel
+from pydantic_ai_streaming.course.notebooks import cells
+from pydantic_ai_streaming.testing import ScriptedModel
+
+
+@pytest.mark.virtual_time
+async def test_a_screen_shows_at_a_flush_and_at_the_end_of_a_line() -> None:
+    with Screen() as screen:
+        print('a', end='')
+        await asyncio.sleep(1)
+        print('b', end='', flush=True)
+        await asyncio.sleep(1)
+        print('c\nd', end='')
+        await asyncio.sleep(1)
+    assert screen.shown == [Shown(1.0, 'ab'), Shown(2.0, 'c\n'), Shown(3.0, 'd')]
+
+
+def test_a_screen_shows_what_was_written_before_an_error() -> None:
+    def fail() -> None:
+        print('half a ', end='')
+        raise EOFError
+
+    screen = Screen()
+    with pytest.raises(EOFError), screen:
+        fail()
+    assert screen.text == 'half a '
+
+
+async def test_a_lesson_asks_the_model_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(LIVE, raising=False)
+    assert isinstance(lesson_model('Hello'), ScriptedModel)
+    monkeypatch.setenv(LIVE, 'test')
+    model = lesson_model('Hello')
+    assert isinstance(model, LiveModel)
+    async with RunStream(Agent(model).run_stream_events('Go')) as stream:
+        assert await stream.get_output() == 'success (no tool calls)'
+
+
+async def test_a_real_model_is_asked_so_often_and_for_so_much_at_most() -> None:
+    scripted = ScriptedModel('Yes.', loop=True)
+    agent = Agent(LiveModel(scripted), model_settings={'temperature': 0.5, 'timeout': 5})
+    for _ in range(MAX_REQUESTS - 1):
+        async with RunStream(agent.run_stream_events('Go')) as stream:
+            await stream.get_output()
+    assert (await agent.run('Go')).output == 'Yes.'
+    with pytest.raises(UsageLimitExceeded, match=f'makes {MAX_REQUESTS} requests'):
+        await agent.run('Go')
+    assert len(scripted.requests) == MAX_REQUESTS
+    for request in scripted.requests:
+        assert request.settings == {'temperature': 0.5, 'timeout': 5, 'max_tokens': MAX_TOKENS}
+
+
+def test_a_file_becomes_cells() -> None:
+    source = (
+        '"""What it is about."""\n\nimport asyncio\n\n\n# %% One\nasync def main():\n    print(1)\n\n\n'
+        '# %% [markdown]\n# Some *words*,\n#\n# in two paragraphs.\n\n\n# %%\n'
+        "if __name__ == '__main__':\n    asyncio.run(main())\n"
+    )
+    assert list(cells(source, 'l01: Title')) == [
+        ('markdown', '# l01: Title\n\nWhat it is about.'),
+        ('code', 'import asyncio'),
+        ('markdown', '## One'),
+        ('code', 'async def main():\n    print(1)'),
+        ('markdown', 'Some *words*,\n\nin two paragraphs.'),
+        ('code', 'await main()'),
+    ]
