@@ -1,0 +1,116 @@
+"""Runs over a WebSocket, one after the other, with typed frames in both directions: `serve_websocket`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Collection
+from typing import Any, cast
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from ..aio.closing import drain
+from ..core.pacing import Smoothing
+from .frames import FRAMES, FrameType
+from .live import LiveStream, LiveStreams, Source
+
+__all__ = ['serve_websocket']
+
+
+async def serve_websocket(
+    websocket: WebSocket,
+    start: Callable[[str], Source],
+    *,
+    include: Collection[FrameType] = FRAMES,
+    smoothing: Smoothing | None = None,
+    longest_prompt: int = 100_000,
+) -> None:
+    """Answer the prompts of a client until it goes away; then the run that goes on is stopped, and a turn saved.
+
+    The client sends `{"type": "prompt", "prompt": "..."}` and `{"type": "stop"}`. It gets the frames of each run, as
+    from `SSEResponse`: `start` first, `end` or `error` last. A message that cannot be followed is answered with
+    `{"type": "refused", "reason": ...}`: `busy` (a run goes on), `too_long` or `malformed`.
+
+    Args:
+        websocket: The connection; it is accepted if it was not.
+        start: Makes a run of a prompt: `chat.send`, or `lambda prompt: RunStream(agent.run_stream_events(prompt))`.
+        include: As for `SSEResponse`.
+        smoothing: As for `SSEResponse`.
+        longest_prompt: Characters of a prompt at most.
+
+    Raises:
+        ImportError: Starlette is not installed; the message names the extra.
+    """
+    if websocket.application_state is WebSocketState.CONNECTING:
+        await websocket.accept()
+    session = _Session(websocket, start, include, smoothing, longest_prompt)
+    try:
+        while (message := await websocket.receive())['type'] != 'websocket.disconnect':
+            await session.follow(message.get('text'))
+    except (WebSocketDisconnect, OSError):
+        return  # it went away while it was told something
+    finally:
+        await session.close()
+
+
+class _Session:
+    """What a client may say, and the run that it has."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        start: Callable[[str], Source],
+        include: Collection[FrameType],
+        smoothing: Smoothing | None,
+        longest_prompt: int,
+    ) -> None:
+        self._websocket = websocket
+        self._start = start
+        self._include = include
+        self._smoothing = smoothing
+        self._longest = longest_prompt
+        self._streams = LiveStreams(linger=0)
+        self._live: LiveStream | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    async def follow(self, text: str | None) -> None:
+        match _message(text):
+            case {'type': 'prompt', 'prompt': str(prompt)}:
+                reason = self._prompt(prompt)
+            case {'type': 'stop'}:
+                reason = None
+                if self._live is not None:
+                    self._live.cancel()
+            case _:
+                reason = 'malformed'
+        if reason is not None:
+            await self._websocket.send_text(json.dumps({'type': 'refused', 'reason': reason}))
+
+    def _prompt(self, prompt: str) -> str | None:
+        if len(prompt) > self._longest:
+            return 'too_long'
+        if self._sending is not None and not self._sending.done():
+            return 'busy'
+        self._live = self._streams.start(self._start(prompt), include=self._include, smoothing=self._smoothing)
+        self._sending = asyncio.create_task(self._send(self._live), name='pydantic-ai-streaming send')
+        return None
+
+    async def _send(self, live: LiveStream) -> None:
+        try:
+            async for one in live.read(0):
+                await self._websocket.send_text(one)
+        except (WebSocketDisconnect, OSError):
+            live.cancel()
+
+    async def close(self) -> None:
+        if self._sending is not None:
+            await drain(self._sending)
+        await self._streams.stop_all()
+
+
+def _message(text: str | None) -> dict[str, Any] | None:
+    try:
+        message = json.loads(text or '')
+    except (ValueError, RecursionError):
+        return None
+    return cast('dict[str, Any]', message) if isinstance(message, dict) else None
