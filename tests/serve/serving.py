@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 
 from pydantic_ai_streaming.core.sse import SSEDecoder
 
-__all__ = ['Client', 'Seen', 'see', 'serving', 'until']
+__all__ = ['Client', 'Seen', 'nothing_goes_on', 'see', 'serving', 'until']
 
 Client = httpx.AsyncClient
 
@@ -98,3 +98,8 @@ async def until(condition: Callable[[], object], *, within: float = 5.0) -> floa
         assert took < within, 'it never came to be'
         await asyncio.sleep(0.002)
     return time.perf_counter() - began
+
+
+def nothing_goes_on() -> bool:
+    """Whether no task of ours is left; those of the server stay."""
+    return not [task for task in asyncio.all_tasks() if task.get_name().startswith('pydantic-ai-streaming')]

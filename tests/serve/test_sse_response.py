@@ -20,7 +20,7 @@ from pydantic_ai_streaming import Chat, Deadlines, RunStream, Smoothing, StreamU
 from pydantic_ai_streaming.serve import LiveStreams, Source, SSEResponse
 from pydantic_ai_streaming.stores import SQLiteConversationStore
 from pydantic_ai_streaming.testing import EndEarly, Fail, KeepAlive, ScriptedModel, Stall, Text, Thinking, ToolCall
-from tests.serve.serving import Client, Seen, see, serving, until
+from tests.serve.serving import Client, Seen, nothing_goes_on, see, serving, until
 
 WORDS = ['One\n', '\n', 'two\r\nthree ', '⛴️ 👩‍🚀 ', '\u2028', 'end.']
 
@@ -263,11 +263,6 @@ async def test_a_tool_that_fails_does_not_say_why(client: Client) -> None:
 async def test_a_truncated_reply_that_is_kept_ends_well(client: Client) -> None:
     seen = await seen_of(client, run_of(ScriptedModel(['Kept ', EndEarly()]), on_truncation='mark'))
     assert (seen.text, seen.last) == ('Kept ', {'type': 'end', 'finish': 'truncated'})
-
-
-def nothing_goes_on() -> bool:
-    """Whether no task of ours is left; those of the server stay."""
-    return not [task for task in asyncio.all_tasks() if task.get_name().startswith('pydantic-ai-streaming')]
 
 
 def steps_of(silent: str) -> list[Any]:

@@ -18,7 +18,7 @@ from ..errors import StreamUsageError
 from ..run.stream import RunStream
 from .frames import FRAMES, Frame, FrameType, FrameView, frame, stats_frame
 
-__all__ = ['LiveStream', 'LiveStreams', 'Source']
+__all__ = ['LiveStream', 'LiveStreams', 'Source', 'error_frame']
 
 Source: TypeAlias = AbstractAsyncContextManager[RunStream[Any]]
 """A run that was not entered yet: a `RunStream`, or a turn of a `Chat`."""
@@ -26,6 +26,13 @@ Source: TypeAlias = AbstractAsyncContextManager[RunStream[Any]]
 logger = logging.getLogger(__name__)
 
 ALWAYS: Final[frozenset[FrameType]] = frozenset({'start', 'end', 'error'})
+
+
+def error_frame(failure: BaseException, finish: str, *, stream: str) -> Frame:
+    """The frame for an error, which is told to the log alone, under an id that both have."""
+    error_id = secrets.token_hex(8)
+    logger.error('Stream %s ended with error %s (%s)', stream, error_id, finish, exc_info=failure)
+    return frame('error', finish=finish, error_id=error_id)
 
 
 class LiveStream:
@@ -121,13 +128,7 @@ class LiveStream:
         if failure is None or (isinstance(failure, asyncio.CancelledError) and not hasattr(failure, '__notes__')):
             self._close(frame('end', finish=finish))
         else:
-            self._close(self._error(failure, 'failed' if stream is None else finish))
-
-    def _error(self, failure: BaseException, finish: str) -> Frame:
-        """The frame for an error, which is told to the log alone, under an id that both have."""
-        error_id = secrets.token_hex(8)
-        logger.error('Stream %s ended with error %s (%s)', self.id, error_id, finish, exc_info=failure)
-        return frame('error', finish=finish, error_id=error_id)
+            self._close(error_frame(failure, 'failed' if stream is None else finish, stream=self.id))
 
     def _tell(self, one: Frame) -> None:
         self.frames.append(one, self._loop.time())

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from ..aio.closing import drain
 from ..core.pacing import Smoothing
 from .frames import FRAMES, FrameType
-from .live import LiveStream, LiveStreams, Source
+from .live import LiveStream, LiveStreams, Source, error_frame
 
 __all__ = ['serve_websocket']
 
@@ -76,24 +76,29 @@ class _Session:
     async def follow(self, text: str | None) -> None:
         match _message(text):
             case {'type': 'prompt', 'prompt': str(prompt)}:
-                reason = self._prompt(prompt)
+                await self._prompt(prompt)
             case {'type': 'stop'}:
-                reason = None
                 if self._live is not None:
                     self._live.cancel()
             case _:
-                reason = 'malformed'
-        if reason is not None:
-            await self._websocket.send_text(json.dumps({'type': 'refused', 'reason': reason}))
+                await self._refuse('malformed')
 
-    def _prompt(self, prompt: str) -> str | None:
+    async def _prompt(self, prompt: str) -> None:
         if len(prompt) > self._longest:
-            return 'too_long'
-        if self._sending is not None and not self._sending.done():
-            return 'busy'
-        self._live = self._streams.start(self._start(prompt), include=self._include, smoothing=self._smoothing)
-        self._sending = asyncio.create_task(self._send(self._live), name='pydantic-ai-streaming send')
-        return None
+            await self._refuse('too_long')
+        elif self._sending is not None and not self._sending.done():
+            await self._refuse('busy')
+        else:
+            try:
+                source = self._start(prompt)
+            except Exception as error:
+                await self._websocket.send_text(error_frame(error, 'failed', stream='that was not begun'))
+                return
+            self._live = self._streams.start(source, include=self._include, smoothing=self._smoothing)
+            self._sending = asyncio.create_task(self._send(self._live), name='pydantic-ai-streaming send')
+
+    async def _refuse(self, reason: str) -> None:
+        await self._websocket.send_text(json.dumps({'type': 'refused', 'reason': reason}))
 
     async def _send(self, live: LiveStream) -> None:
         try:
