@@ -73,6 +73,8 @@ def test_there_are_examples_to_run() -> None:
         'partial-outputs.md',
         'tool-calls.md',
         'side-by-side.md',
+        'serving.md',
+        'notebooks.md',
         'ways-out.md',
         'testing.md',
     }

@@ -173,13 +173,13 @@ class LiveStreams:
         return len(self._streams)
 
     def start(
-        self, source: Source, *, include: Collection[FrameType] = FRAMES, smoothing: Smoothing | None = None
+        self, source: Source, *, include: Collection[FrameType] | None = None, smoothing: Smoothing | None = None
     ) -> LiveStream:
         """Start a run.
 
         Args:
             source: A `RunStream` or a turn of a `Chat`, not entered yet.
-            include: The types of frames to write; `start`, `end` and `error` always are.
+            include: The types of frames to write, all by default; `start`, `end` and `error` always are.
             smoothing: How to pace the text; `None` writes it as it comes.
 
         Raises:
@@ -191,9 +191,9 @@ class LiveStreams:
                 'This RunStream was entered already, and who serves it enters it: pass RunStream(...), or '
                 'chat.send(...), without `async with`.'
             )
-        if unknown := set(include) - FRAMES:
+        if unknown := set(include or ()) - FRAMES:
             raise ValueError(f'include has {sorted(unknown)}: the types of frames are {sorted(FRAMES)}')
-        live = LiveStream(source, include, smoothing, self._linger)
+        live = LiveStream(source, FRAMES if include is None else include, smoothing, self._linger)
         self._streams[live.id] = live
         live.when_over(lambda: self._forget_later(live))
         return live

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ..aio.closing import drain
 from ..core.pacing import Smoothing
 from ..core.sse import sse_comment, sse_event
-from .frames import FRAMES, FrameType
+from .frames import FrameType
 from .live import LiveStream, LiveStreams, Source
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class SSEResponse(Response):
         source: A `RunStream` or a turn of a `Chat`, not entered yet.
         streams: Where a client that has lost its connection finds the stream again, for as long as that lingers.
             Without it the run is stopped as soon as the client has gone.
-        include: The types of frames to send; `start`, `end` and `error` always are. Leave out what is not for the
-            client's eyes: results of tools are in `tool_call`.
+        include: The types of frames to send, all by default; `start`, `end` and `error` always are. Leave out what is
+            not for the client's eyes: results of tools are in `tool_call`.
         smoothing: How to pace the text; `None` sends it as it comes.
         keep_alive: Seconds of silence after which a comment is sent.
         headers: More headers.
@@ -97,7 +97,7 @@ class SSEResponse(Response):
         source: Source,
         *,
         streams: LiveStreams | None = None,
-        include: Collection[FrameType] = FRAMES,
+        include: Collection[FrameType] | None = None,
         smoothing: Smoothing | None = None,
         keep_alive: float = 15.0,
         headers: Mapping[str, str] | None = None,

@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ..aio.closing import drain
 from ..core.pacing import Smoothing
-from .frames import FRAMES, FrameType
+from .frames import FrameType
 from .live import LiveStream, LiveStreams, Source, error_frame
 
 __all__ = ['serve_websocket']
@@ -21,7 +21,7 @@ async def serve_websocket(
     websocket: WebSocket,
     start: Callable[[str], Source],
     *,
-    include: Collection[FrameType] = FRAMES,
+    include: Collection[FrameType] | None = None,
     smoothing: Smoothing | None = None,
     longest_prompt: int = 100_000,
 ) -> None:
@@ -60,7 +60,7 @@ class _Session:
         self,
         websocket: WebSocket,
         start: Callable[[str], Source],
-        include: Collection[FrameType],
+        include: Collection[FrameType] | None,
         smoothing: Smoothing | None,
         longest_prompt: int,
     ) -> None:
