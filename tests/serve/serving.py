@@ -18,19 +18,25 @@ from starlette.routing import BaseRoute
 
 from pydantic_ai_streaming.core.sse import SSEDecoder
 
-__all__ = ['Client', 'Seen', 'nothing_goes_on', 'see', 'serving', 'until']
+__all__ = ['Client', 'Seen', 'nothing_goes_on', 'see', 'serving', 'serving_app', 'until']
 
 Client = httpx.AsyncClient
 
 
 @asynccontextmanager
 async def serving(*routes: BaseRoute) -> AsyncGenerator[str]:
+    """Serve these routes until the context is left; the address."""
+    async with serving_app(Starlette(routes=routes)) as address:
+        yield address
+
+
+@asynccontextmanager
+async def serving_app(app: Starlette) -> AsyncGenerator[str]:
     """Serve an application until the context is left; its address."""
     listening = socket.create_server(('127.0.0.1', 0))
     config = uvicorn.Config(
-        Starlette(routes=routes),
+        app,
         log_level='critical',
-        lifespan='off',
         timeout_graceful_shutdown=1,
         ws='websockets-sansio',
     )
@@ -74,11 +80,12 @@ async def see(
     last_id: str | bytes | None = None,
     enough: Callable[[Seen], bool] = lambda _: False,
     method: str = 'GET',
+    content: str | None = None,
 ) -> Seen:
     """Read a stream to its end, or until it is enough; then the connection is closed."""
     seen, decoder = Seen(), SSEDecoder()
     headers: dict[str, Any] = {} if last_id is None else {'last-event-id': last_id}
-    async with client.stream(method, url, headers=headers) as response:
+    async with client.stream(method, url, headers=headers, content=content) as response:
         seen.status, seen.headers = response.status_code, response.headers
         async for piece in response.aiter_raw():
             seen.raw += piece

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
@@ -146,7 +146,7 @@ class LiveStreams:
     names the last frame it has seen gets those that follow. This is within one process: several workers need requests
     of one client to come to the same worker, and what is here ends with the process.
 
-    As a context (in the `lifespan` of an application) it ends all streams when it is left.
+    As a context it ends all streams when it is left; `lifespan` is the same for an application.
 
     Args:
         linger: Seconds.
@@ -168,6 +168,12 @@ class LiveStreams:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop_all()
+
+    @asynccontextmanager
+    async def lifespan(self, app: object) -> AsyncGenerator[None]:
+        """The `lifespan` of an application, `Starlette(lifespan=streams.lifespan)`: with it all streams end."""
+        async with self:
+            yield
 
     def __len__(self) -> int:
         return len(self._streams)

@@ -46,6 +46,7 @@ class SSEResponse(Response):
             not for the client's eyes: results of tools are in `tool_call`.
         smoothing: How to pace the text; `None` sends it as it comes.
         keep_alive: Seconds of silence after which a comment is sent.
+        status_code: The status of a stream. FastAPI looks for it in the signature of a `response_class`.
         headers: More headers.
 
     Raises:
@@ -100,6 +101,7 @@ class SSEResponse(Response):
         include: Collection[FrameType] | None = None,
         smoothing: Smoothing | None = None,
         keep_alive: float = 15.0,
+        status_code: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         if not keep_alive > 0:
@@ -109,7 +111,7 @@ class SSEResponse(Response):
         self._include = include
         self._smoothing = smoothing
         self._keep_alive = keep_alive
-        self.status_code = 200
+        self.status_code = status_code
         self.background = None
         # Proxies keep nothing back and store nothing; nginx asks for a header of its own.
         self.init_headers({'cache-control': 'no-cache', 'x-accel-buffering': 'no', **(headers or {})})
