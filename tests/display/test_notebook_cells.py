@@ -131,6 +131,7 @@ async with RunStream(agent.run_stream_events('Go')) as stream:
     assert '<h1>Tides</h1>' in cell.html
     assert '<strong>end</strong> &lt;b&gt;' in cell.html
     assert re.search(r'word0 .* word59 .*complete · first content', cell.words)
+    assert cell.words.count('word0 ') == 1
     assert 3 < cell.updates < 40
 
 

@@ -12,11 +12,12 @@ import httpx
 import pytest
 from pydantic import BaseModel, Field, field_validator
 from pydantic_ai import Agent, CustomEvent, ModelRetry, RunContext
+from pydantic_ai.conversation_store import InMemoryConversationStore
 from pydantic_ai.exceptions import ModelHTTPError
 from starlette.requests import Request
 from starlette.routing import Route
 
-from pydantic_ai_streaming import Chat, Deadlines, RunStream, Smoothing, StreamUsageError
+from pydantic_ai_streaming import Chat, Deadlines, RunStream, Smoothing, StoreError, StreamUsageError
 from pydantic_ai_streaming.serve import LiveStreams, Source, SSEResponse
 from pydantic_ai_streaming.stores import SQLiteConversationStore
 from pydantic_ai_streaming.testing import EndEarly, Fail, KeepAlive, ScriptedModel, Stall, Text, Thinking, ToolCall
@@ -162,6 +163,23 @@ async def test_a_structured_output_fills_in(client: Client) -> None:
     assert seen.last == {'type': 'end', 'finish': 'complete'}
 
 
+async def test_an_output_is_whole_after_tools_that_tell_of_their_progress(client: Client) -> None:
+    document = {'title': 'Two islands', 'nights': 2}
+    model = ScriptedModel([ToolCall('look')], [ToolCall('final_result', document, pieces=5)])
+    agent = Agent(model, output_type=Trip)
+
+    @agent.tool
+    async def look(ctx: RunContext) -> str:
+        for page in range(5):
+            await ctx.emit(Pages(done=page))
+        return 'seen'
+
+    seen = await seen_of(client, lambda: RunStream(agent.run_stream_events('Go')))
+    assert len(seen.of('progress')) == 5
+    assert patched(seen.of('output')) == document
+    assert seen.of('output')[-1]['final']
+
+
 async def test_what_is_invalid_is_told_without_the_words_of_a_validator(client: Client) -> None:
     bad = {'title': 'x' * 30, 'nights': 2}
     good = {'title': 'Two islands', 'nights': 2}
@@ -297,6 +315,34 @@ async def test_a_client_that_goes_away_leaves_a_turn_that_is_saved(client: Clien
         assert [exchange.text for exchange in other.exchanges] == ['Once upon ', 'a time.']
 
 
+class FullStore(InMemoryConversationStore):
+    """A store that keeps nothing."""
+
+    async def save(self, *args: Any, **options: Any) -> Any:
+        raise StoreError('the disk is full: SECRET', reason='full')
+
+
+async def test_a_turn_that_cannot_be_saved_after_its_client_has_gone_is_in_the_log(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = Chat(Agent(ScriptedModel(['Kept ', Stall()])), FullStore())
+    async with serving(answering(lambda: chat.send('Go'))) as address:
+        with caplog.at_level(logging.ERROR):
+            await see(client, f'http://{address}/answer', enough=lambda seen: bool(seen.text))
+            await until(nothing_goes_on)
+    assert 'The disk is full' in caplog.text
+
+
+async def test_a_turn_that_is_complete_and_cannot_be_saved_is_an_error(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = Chat(Agent(ScriptedModel(['All of it.'])), FullStore())
+    with caplog.at_level(logging.ERROR):
+        seen = await seen_of(client, lambda: chat.send('Go'))
+    assert (seen.text, seen.last['type'], seen.last['finish']) == ('All of it.', 'error', 'complete')
+    assert 'SECRET' not in seen.raw.decode()
+
+
 async def test_the_last_frame_of_a_turn_comes_when_the_turn_is_saved(client: Client) -> None:
     agent = Agent(ScriptedModel(*(['x'] for _ in range(5))))
     chat = Chat(agent)
@@ -424,6 +470,33 @@ async def test_a_stop_from_elsewhere_ends_the_stream_of_whoever_reads_it(client:
         assert (await reading).last == {'type': 'end', 'finish': 'stopped'}
         assert not await streams.stop(name)
         assert not await streams.stop('unknown')
+
+
+@pytest.mark.parametrize('smoothing', [None, Smoothing()])
+async def test_a_stop_while_a_tool_runs_tells_all_that_came_and_how_the_call_ended(
+    client: Client, smoothing: Smoothing | None
+) -> None:
+    text = 'A long text that is still being paced when the tool runs. ' * 3
+    model = ScriptedModel([text, ToolCall('wait')])
+    agent = Agent(model)
+    running = asyncio.Event()
+
+    @agent.tool_plain
+    async def wait() -> None:
+        running.set()
+        await asyncio.Event().wait()
+
+    def make() -> RunStream[Any]:
+        return RunStream(agent.run_stream_events('Go'))
+
+    async with LiveStreams() as streams, serving(answering(make, streams=streams, smoothing=smoothing)) as address:
+        reading = asyncio.create_task(see(client, f'http://{address}/answer'))
+        await running.wait()
+        assert await streams.stop(streams.ids[0])
+        seen = await reading
+    assert seen.text == text
+    assert seen.of('tool_call')[-1]['state'] == 'unfinished'
+    assert seen.last == {'type': 'end', 'finish': 'stopped'}
 
 
 @pytest.mark.parametrize(
