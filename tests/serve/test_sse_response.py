@@ -83,12 +83,12 @@ async def test_each_frame_has_an_id_of_its_own(client: Client) -> None:
 
 
 @dataclass(kw_only=True)
-class Pages(CustomEvent):
+class Pages(CustomEvent, name='test.pages'):
     done: int
 
 
 @dataclass(kw_only=True)
-class Private(CustomEvent, ui=False):
+class Private(CustomEvent, ui=False, name='test.private'):
     secret: str = 'hidden'
 
 
@@ -113,7 +113,7 @@ async def test_tools_thinking_and_progress_are_told(client: Client) -> None:
     assert list(dict.fromkeys(call['state'] for call in calls)) == ['calling', 'called', 'running', 'returned']
     assert calls[-1]['result'] == {'depth': None}
     assert seen.of('progress') == [
-        {'type': 'progress', 'tool_call_id': calls[0]['tool_call_id'], 'name': 'pages', 'payload': {'done': 1}}
+        {'type': 'progress', 'tool_call_id': calls[0]['tool_call_id'], 'name': 'test.pages', 'payload': {'done': 1}}
     ]
     assert 'hidden' not in seen.raw.decode()
     assert seen.of('thinking') == [{'type': 'thinking', 'text': 'Hm.'}]

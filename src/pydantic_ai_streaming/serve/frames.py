@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import AsyncIterator, Collection, Iterator
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 from pydantic_ai.messages import CustomEvent
-from pydantic_core import to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from ..aio.paced import Paced
 from ..core.pacing import Smoothing
@@ -42,8 +41,6 @@ ended; that something has gone wrong. `end` or `error` is the last one, always.
 FRAMES: Final[frozenset[FrameType]] = frozenset(get_args(FrameType))
 """All types of frames."""
 
-SURROGATE: Final = re.compile('[\ud800-\udfff]')
-
 
 def frame(type: FrameType, **fields: Any) -> Frame:  # noqa: A002 - the name on the wire
     r"""Write a frame.
@@ -55,12 +52,12 @@ def frame(type: FrameType, **fields: Any) -> Frame:  # noqa: A002 - the name on 
         >>> frame('text', text='one\n')
         '{"type":"text","text":"one\\n"}'
     """
-    plain = to_jsonable_python({'type': type, **fields}, inf_nan_mode='null', fallback=str, bytes_mode='base64')
-    text = json.dumps(plain, ensure_ascii=False, separators=(',', ':'))
-    if SURROGATE.search(text):
-        # Half of a pair, which a model may write as an escape: UTF-8 has no form for it, JSON has.
-        return json.dumps(plain, separators=(',', ':'))
-    return text
+    fields = {'type': type, **fields}
+    try:
+        return to_json(fields, inf_nan_mode='null', fallback=str, bytes_mode='base64').decode()
+    except (PydanticSerializationError, UnicodeError):
+        # Half of a surrogate pair, which a model may write as an escape: UTF-8 has no form for it, JSON has.
+        return json.dumps(to_jsonable_python(fields, inf_nan_mode='null', fallback=str, bytes_mode='base64'))
 
 
 def stats_frame(stream: RunStream[Any]) -> Frame:
