@@ -74,6 +74,8 @@ def test_there_are_examples_to_run() -> None:
         'tool-calls.md',
         'side-by-side.md',
         'telemetry.md',
+        'serving.md',
+        'notebooks.md',
         'ways-out.md',
         'testing.md',
     }

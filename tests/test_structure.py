@@ -29,6 +29,7 @@ LAYERS: dict[str, set[str]] = {
     'stores': {'errors'},
     'integrations': {'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'chat': {'stores', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
+    'serve': {'chat', 'stores', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'testing': {'stores', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'demo': {'display', 'testing', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'course': {'demo', 'display', 'testing', 'chat', 'stores', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
@@ -46,6 +47,7 @@ OUTSIDE: dict[str, set[str]] = {
     'run': {'pydantic_ai'},
     'chat': {'pydantic_ai'},
     'integrations': {'opentelemetry', 'pydantic_ai'},
+    'serve': {'pydantic_ai', 'pydantic_core', 'starlette'},
     'stores': {'psycopg', 'psycopg_pool', 'pydantic', 'pydantic_core', 'pydantic_ai', 'redis'},
 }
 CLOCKS = {'asyncio', 'time', 'threading', 'datetime', 'random', 'anyio', 'contextvars'}
@@ -189,7 +191,7 @@ def test_importing_the_package_starts_nothing_and_loads_nothing_optional() -> No
     code = (
         f'import sys, threading, {PACKAGE}\n'
         'heavy = {"rich", "openai", "anthropic", "groq", "google.genai", "mlflow", "starlette", "pytest"}\n'
-        'heavy |= {"psycopg", "redis", "sqlite3"}\n'
+        'heavy |= {"psycopg", "redis", "sqlite3", "uvicorn", "IPython", "markdown_it", "marimo"}\n'
         'print(sorted(heavy & set(sys.modules)), threading.active_count())'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)

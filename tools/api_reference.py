@@ -19,8 +19,10 @@ __all__ = ['main', 'reference']
 PAGE = Path(__file__).parent.parent / 'docs' / 'api.md'
 MODULES = {
     'pydantic_ai_streaming': 'Everything else is in modules of its own; what is not named here is not public.',
-    'pydantic_ai_streaming.display': 'A run printed on a terminal.',
+    'pydantic_ai_streaming.course': 'What lessons are written with. See the course in `lessons/`.',
+    'pydantic_ai_streaming.display': 'A run on a terminal or in a notebook. See [notebooks](notebooks.md).',
     'pydantic_ai_streaming.integrations.telemetry': 'See [telemetry](telemetry.md).',
+    'pydantic_ai_streaming.serve': 'See [serving](serving.md).',
     'pydantic_ai_streaming.stores': 'See [stores](stores.md).',
     'pydantic_ai_streaming.testing': 'See [the testing kit](testing.md).',
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Self
 
 from pydantic_ai.messages import (
@@ -72,10 +72,17 @@ def piece_in(event: RunEvent) -> str:
             return Mark(event) if isinstance(event, _MARKED) else text_in(event)
 
 
-def pieces(stream: RunStream[Any], smoothing: Smoothing | None) -> AsyncIterator[str]:
+def pieces(
+    stream: RunStream[Any], smoothing: Smoothing | None, read: Callable[[RunEvent], str] = piece_in
+) -> AsyncIterator[str]:
     """View a run from its beginning: pieces of text, paced or as they come, and a `Mark` for what is no text.
+
+    Args:
+        stream: The run.
+        smoothing: How to pace the text.
+        read: What an event shows.
 
     Raises what `RunStream.text` raises, after everything that came before it.
     """
     cursor = stream.events()
-    return TextView(cursor, piece_in) if smoothing is None else Paced(cursor, piece_in, smoothing)
+    return TextView(cursor, read) if smoothing is None else Paced(cursor, read, smoothing)

@@ -11,7 +11,7 @@ from .marks import pieces
 from .narrator import Narrator
 from .sheet import Sheet
 
-__all__ = ['Timeline', 'print_stream']
+__all__ = ['PACED', 'Timeline', 'print_stream']
 
 Timeline: TypeAlias = list[tuple[float, int]]
 """When text was shown, in seconds on the event loop's clock, and how many code points."""

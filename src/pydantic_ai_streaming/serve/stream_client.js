@@ -1,0 +1,93 @@
+// Reads what SSEResponse sends, in browsers and in Node: no build step, no dependencies.
+//
+//   import { streamFrames } from './stream_client.js'
+//   const controller = new AbortController()           // controller.abort() is the stop button
+//   for await (const frame of streamFrames('/answer', { method: 'POST', body, signal: controller.signal })) ...
+//
+// A connection that is lost is picked up after the last frame; the run is never started a second time.
+// The last frame is `end` or `error`; without one, streamFrames throws.
+
+export class StreamLost extends Error {}
+
+export async function* streamFrames(url, { retries = 5, signal, ...request } = {}) {
+  let lastId = ''
+  let wait = 1000
+  for (let failures = 0; ; ) {
+    try {
+      const headers = new Headers(request.headers)
+      headers.set('Accept', 'text/event-stream')
+      if (lastId) headers.set('Last-Event-ID', lastId)
+      const response = await fetch(url, { ...request, headers, signal, cache: 'no-store' })
+      if (response.status === 204) return
+      if (response.status >= 500 && lastId) throw new TypeError(`status ${response.status}`)
+      if (!response.ok) throw new StreamLost(`the stream is not there: status ${response.status}`)
+      for await (const event of events(response.body)) {
+        if (event.retry !== undefined) wait = event.retry
+        if (event.id !== undefined) lastId = event.id
+        if (event.data === undefined) continue
+        failures = 0
+        const frame = JSON.parse(event.data)
+        yield frame
+        if (frame.type === 'end' || frame.type === 'error') return
+      }
+      throw new TypeError('the connection was closed before the end')
+    } catch (error) {
+      // Without an id it is not known whether the run has begun, and asking again would begin another one.
+      if (signal?.aborted || !(error instanceof TypeError)) throw error
+      if (!lastId || ++failures > retries) throw new StreamLost(`the stream is lost: ${error.message}`, { cause: error })
+      await pause(wait * 2 ** (failures - 1), signal)
+    }
+  }
+}
+
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader()
+  try {
+    let rest = ''
+    for (let event = {}; ; ) {
+      const { done, value } = await reader.read()
+      if (done) return
+      const lines = (rest + value).split('\n') // the line ends that SSEResponse writes
+      rest = lines.pop()
+      for (const line of lines) {
+        if (line === '') {
+          yield event
+          event = {}
+        } else if (line.startsWith('data: ')) {
+          event.data = event.data === undefined ? line.slice(6) : event.data + '\n' + line.slice(6)
+        } else if (line.startsWith('id: ')) {
+          event.id = line.slice(4)
+        } else if (line.startsWith('retry: ')) {
+          event.retry = Number(line.slice(7))
+        }
+      }
+    }
+  } finally {
+    await reader.cancel().catch(() => {})
+  }
+}
+
+function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds)
+    signal?.addEventListener('abort', () => (clearTimeout(timer), reject(signal.reason)), { once: true })
+  })
+}
+
+// The structured output after an `output` frame: JSON Patch, and `str_ins` for text that grows at its end.
+export function patched(document, patch) {
+  for (const { op, path, value, str } of patch) {
+    const steps = path.split('/').slice(1).map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+    if (steps.length === 0) {
+      document = op === 'str_ins' ? document + str : value
+      continue
+    }
+    const key = steps.pop()
+    const parent = steps.reduce((place, step) => place[step], document)
+    if (op === 'remove') Array.isArray(parent) ? parent.splice(Number(key), 1) : delete parent[key]
+    else if (op === 'str_ins') parent[key] += str
+    else if (op === 'add' && Array.isArray(parent)) parent.splice(key === '-' ? parent.length : Number(key), 0, value)
+    else Object.defineProperty(parent, key, { value, writable: true, enumerable: true, configurable: true })
+  }
+  return document
+}

@@ -1,0 +1,121 @@
+"""Runs over a WebSocket, one after the other, with typed frames in both directions: `serve_websocket`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Collection
+from typing import Any, cast
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from ..aio.closing import drain
+from ..core.pacing import Smoothing
+from .frames import FrameType
+from .live import LiveStream, LiveStreams, Source, error_frame
+
+__all__ = ['serve_websocket']
+
+
+async def serve_websocket(
+    websocket: WebSocket,
+    start: Callable[[str], Source],
+    *,
+    include: Collection[FrameType] | None = None,
+    smoothing: Smoothing | None = None,
+    longest_prompt: int = 100_000,
+) -> None:
+    """Answer the prompts of a client until it goes away; then the run that goes on is stopped, and a turn saved.
+
+    The client sends `{"type": "prompt", "prompt": "..."}` and `{"type": "stop"}`. It gets the frames of each run, as
+    from `SSEResponse`: `start` first, `end` or `error` last. A message that cannot be followed is answered with
+    `{"type": "refused", "reason": ...}`: `busy` (a run goes on), `too_long` or `malformed`.
+
+    Args:
+        websocket: The connection; it is accepted if it was not.
+        start: Makes a run of a prompt: `chat.send`, or `lambda prompt: RunStream(agent.run_stream_events(prompt))`.
+        include: As for `SSEResponse`.
+        smoothing: As for `SSEResponse`.
+        longest_prompt: Characters of a prompt at most.
+
+    Raises:
+        ImportError: Starlette is not installed; the message names the extra.
+    """
+    if websocket.application_state is WebSocketState.CONNECTING:
+        await websocket.accept()
+    session = _Session(websocket, start, include, smoothing, longest_prompt)
+    try:
+        while (message := await websocket.receive())['type'] != 'websocket.disconnect':
+            await session.follow(message.get('text'))
+    except (WebSocketDisconnect, OSError):
+        return  # it went away while it was told something
+    finally:
+        await session.close()
+
+
+class _Session:
+    """What a client may say, and the run that it has."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        start: Callable[[str], Source],
+        include: Collection[FrameType] | None,
+        smoothing: Smoothing | None,
+        longest_prompt: int,
+    ) -> None:
+        self._websocket = websocket
+        self._start = start
+        self._include = include
+        self._smoothing = smoothing
+        self._longest = longest_prompt
+        self._streams = LiveStreams(linger=0)
+        self._live: LiveStream | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    async def follow(self, text: str | None) -> None:
+        match _message(text):
+            case {'type': 'prompt', 'prompt': str(prompt)}:
+                await self._prompt(prompt)
+            case {'type': 'stop'}:
+                if self._live is not None:
+                    self._live.cancel()
+            case _:
+                await self._refuse('malformed')
+
+    async def _prompt(self, prompt: str) -> None:
+        if len(prompt) > self._longest:
+            await self._refuse('too_long')
+        elif self._sending is not None and not self._sending.done():
+            await self._refuse('busy')
+        else:
+            try:
+                source = self._start(prompt)
+            except Exception as error:
+                await self._websocket.send_text(error_frame(error, 'failed', stream='that was not begun'))
+                return
+            self._live = self._streams.start(source, include=self._include, smoothing=self._smoothing)
+            self._sending = asyncio.create_task(self._send(self._live), name='pydantic-ai-streaming send')
+
+    async def _refuse(self, reason: str) -> None:
+        await self._websocket.send_text(json.dumps({'type': 'refused', 'reason': reason}))
+
+    async def _send(self, live: LiveStream) -> None:
+        try:
+            async for one in live.read(0):
+                await self._websocket.send_text(one)
+        except (WebSocketDisconnect, OSError):
+            live.cancel()
+
+    async def close(self) -> None:
+        if self._sending is not None:
+            await drain(self._sending)
+        await self._streams.stop_all()
+
+
+def _message(text: str | None) -> dict[str, Any] | None:
+    try:
+        message = json.loads(text or '')
+    except (ValueError, RecursionError):
+        return None
+    return cast('dict[str, Any]', message) if isinstance(message, dict) else None
