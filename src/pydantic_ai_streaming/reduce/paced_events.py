@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic_ai.messages import (
-    FinalResultEvent,
     PartDeltaEvent,
     PartEndEvent,
     PartStartEvent,
@@ -27,10 +26,12 @@ SAME_BURST = 0.001
 class PacedEvents:
     """Passes events on in their order, text through a `Pacer`.
 
-    The start of a text part comes at once, without its text; what the part says follows in deltas at its pace. An event
-    between two deltas keeps its place among the characters. The end of the part, and whatever follows it, waits for the
-    rest of its text, which is due within `Smoothing.drain` then. Only `FinalResultEvent` overtakes text: it shows
-    nothing, and `agent.run_stream` waits for it.
+    The start of a text part comes at once, with the text that it has; the deltas of the part come cut anew, at the pace.
+    An event between two deltas keeps its place among the characters. The end of the part, and whatever follows it,
+    waits for the rest of its text, which is due within `Smoothing.drain` then.
+
+    The start is left whole because `agent.run_stream` hands a response over at the `FinalResultEvent` that follows it,
+    and `stream_text` then begins with what the response has: what was still held back would come twice.
 
     Args:
         smoothing: The pace.
@@ -38,7 +39,8 @@ class PacedEvents:
     Example:
         >>> events = PacedEvents(Smoothing())
         >>> events.feed(PartStartEvent(index=0, part=TextPart('One two th')), now=0.0)
-        >>> [event.event_kind for event in events.due(0.0)]
+        >>> events.feed(PartDeltaEvent(index=0, delta=TextPartDelta('ree four')), now=0.1)
+        >>> [event.event_kind for event in events.due(0.1)]
         ['part_start', 'part_delta']
     """
 
@@ -104,24 +106,20 @@ class PacedEvents:
         if type(event) is PartDeltaEvent and event.index == self._index and type(event.delta) is TextPartDelta:
             self._text(event, event.delta, now)
         elif pacer is None:
-            self._pass(event, now)
+            self._pass(event)
         elif _ends_text(event):
             self._waiting.appendleft((now, event))
             self._close_part(pacer, now)
-        elif self._came == self._shown or type(event) is FinalResultEvent:
+        elif self._came == self._shown:
             self._ready.append(event)
         else:
             self._placed.append((self._came, event))
 
-    def _pass(self, event: Any, now: float) -> None:
+    def _pass(self, event: Any) -> None:
         """Take an event while no text is open."""
         if type(event) is PartStartEvent and isinstance(event.part, TextPart):
-            text = event.part.content
-            self._index, self._came, self._shown = event.index, len(text), 0
+            self._index, self._came, self._shown = event.index, 0, 0
             self._pacer = Pacer(self._smoothing)
-            if text:
-                self._burst, self._burst_at = [text], now
-                event = replace(event, part=replace(event.part, content=''))
         self._ready.append(event)
 
     def _text(self, event: PartDeltaEvent, delta: TextPartDelta, now: float) -> None:
