@@ -102,7 +102,14 @@ async def vercel(agent: Agent[None, Any], prompt: str, history: list[ModelMessag
 
 
 async def ag_ui(agent: Agent[None, Any], prompt: str, history: list[ModelMessage] | None) -> Seen:
-    body: dict[str, Any] = {'threadId': 't', 'runId': 'r', 'state': {}, 'tools': [], 'context': [], 'forwardedProps': {}}
+    body: dict[str, Any] = {
+        'threadId': 't',
+        'runId': 'r',
+        'state': {},
+        'tools': [],
+        'context': [],
+        'forwardedProps': {},
+    }
     body['messages'] = [{'id': uuid4().hex, 'role': 'user', 'content': prompt}]
     asked = AGUIAdapter.build_run_input(json.dumps(body).encode())
     return await _adapted(AGUIAdapter(agent=agent, run_input=asked), history)
