@@ -1,4 +1,4 @@
-"""The example behind the UI adapters, read by the real JavaScript clients: what is mounted arrives, and is kept in place."""
+"""The example behind the UI adapters, read by the real JavaScript clients: what is mounted arrives, once each."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
 FOLDER = Path(__file__).parent
 TIMETABLE = 'Boats at 09:30, 13:15 and 17:40; the last one takes no bicycles.'
 PLAN = (
-    'Take the boat at 13:15 and bring the bicycles: it carries twelve of them. Be there a quarter of an hour early, and '
-    'have the tickets ready. The island is flat in the south, so ride that way first.'
+    'Take the boat at 13:15 and bring the bicycles: it carries twelve of them. Be there a quarter of an hour early, '
+    'and have the tickets ready. The island is flat in the south, so ride that way first.'
 )
 
 
@@ -60,7 +60,7 @@ def agent(gap: float = 0.01) -> Agent[None, Trip]:
     made = Agent(model, output_type=Trip, capabilities=capabilities)
 
     @made.tool_plain
-    async def ferries(to: str) -> str:  # pyright: ignore[reportUnusedFunction] - the agent has it
+    async def ferries(to: str) -> str:
         await asyncio.sleep(gap * 10)
         return TIMETABLE
 
@@ -95,7 +95,7 @@ async def serve(*, ask: bool, port: int = 0) -> dict[str, Any]:
     """Serve on this machine only, until the clients have asked, or until Ctrl-C."""
     server = uvicorn.Server(uvicorn.Config(application(), host='127.0.0.1', port=port, log_level='warning'))
     serving = asyncio.create_task(server.serve())
-    while not server.started and not serving.done():
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has nothing to wait for
         await asyncio.sleep(0.01)
     address = 'http://{}:{}'.format(*server.servers[0].sockets[0].getsockname())
     try:

@@ -26,9 +26,9 @@ SAME_BURST = 0.001
 class PacedEvents:
     """Passes events on in their order, text through a `Pacer`.
 
-    The start of a text part comes at once, with the text that it has; the deltas of the part come cut anew, at the pace.
-    An event between two deltas keeps its place among the characters. The end of the part, and whatever follows it,
-    waits for the rest of its text, which is due within `Smoothing.drain` then.
+    The start of a text part comes at once, with the text that it has; the deltas of the part come cut anew, at the
+    pace. An event between two deltas keeps its place among the characters. The end of the part, and whatever follows
+    it, waits for the rest of its text, which is due within `Smoothing.drain` then.
 
     The start is left whole because `agent.run_stream` hands a response over at the `FinalResultEvent` that follows it,
     and `stream_text` then begins with what the response has: what was still held back would come twice.
