@@ -111,7 +111,8 @@ async def measure(pieces: int, rounds: int) -> dict[str, tuple[float, float]]:
     floors: dict[str, list[float]] = {name: [] for name in WAYS}
     costs: dict[str, list[float]] = {name: [] for name in WAYS}
     for _ in range(rounds):
-        bare = {workload: await _taken(pieces, workload, []) for workload in (text, output)}
+        workloads: list[Workload] = [text, output]
+        bare = {workload: await _taken(pieces, workload, []) for workload in workloads}
         for name, way in WAYS.items():
             floor = bare[way.workload]
             floors[name].append(floor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -76,7 +77,7 @@ async def test_text_comes_at_the_pace_of_the_view_of_a_run_stream() -> None:
     async with RunStream(Agent(ScriptedModel(bursts, gap=0.35)).run_stream_events('Go')) as stream:
         view = [(now() - start, piece) async for piece in stream.text(smoothing=Smoothing())]
     assert ''.join(text for _, text in shown) == ''.join(text for _, text in view) == ''.join(bursts)
-    gaps = [max(b - a for (a, _), (b, _) in zip(times, times[1:], strict=False)) for times in (shown, view)]
+    gaps = [max(b - a for (a, _), (b, _) in pairwise(times)) for times in (shown, view)]
     assert gaps[0] <= gaps[1] + 0.35, 'the first burst is handed over whole'
     assert len(shown) > 3 * len(bursts)
 
@@ -84,7 +85,7 @@ async def test_text_comes_at_the_pace_of_the_view_of_a_run_stream() -> None:
 async def test_a_tool_call_does_not_overtake_the_text_before_it() -> None:
     words = ' '.join(['word'] * 30)
     agent = Agent(ScriptedModel(['I ', words, ToolCall('look')], ['Done.'], gap=0.1), capabilities=[SmoothText()])
-    agent.tool_plain(lambda: 'seen', name='look')
+    agent.tool_plain(name='look')(lambda: 'seen')
     shown = ''
     for _, event in await timed_events(agent):
         if isinstance(event, FunctionToolCallEvent):
@@ -117,7 +118,7 @@ async def test_run_stream_does_not_show_twice_what_was_read_before_its_text_is_a
 async def test_the_early_end_of_run_stream_stays_as_it_is_and_the_other_drivers_go_on() -> None:
     for name, driver in DRIVERS.items():
         agent = Agent(ScriptedModel(['Let me check.', ToolCall('look')], ['It is 7.']), capabilities=everything())
-        agent.tool_plain(lambda: 7, name='look')
+        agent.tool_plain(name='look')(lambda: 7)
         seen = await driver(agent, 'Go', None)
         assert seen.output == ('Let me check.' if name == 'run_stream' else 'It is 7.')
         assert seen.shown == ('Let me check.' if name == 'run_stream' else 'Let me check.It is 7.')
@@ -158,7 +159,7 @@ async def test_a_rejected_attempt_is_replaced_by_the_next() -> None:
     agent = Agent(ScriptedModel(*scripts, gap=0.1), output_type=Movie, capabilities=[PartialOutputs(every=0)])
 
     @agent.output_validator
-    def check(movie: Movie) -> Movie:  # pyright: ignore[reportUnusedFunction] - the agent has it
+    def check(movie: Movie) -> Movie:
         if movie.title == 'bad':
             raise ModelRetry('no')
         return movie
@@ -238,7 +239,7 @@ async def test_calls_of_a_run_that_fails_are_told_as_unfinished() -> None:
         with pytest.raises(ValueError, match='gone'):  # noqa: PT012 - what comes before the error counts
             async for event in events:
                 if isinstance(event, ToolCallUpdateEvent):
-                    states.append(event.state)
+                    states.append(event.state)  # noqa: PERF401 - what comes before the error counts
     assert states == ['calling', 'called', 'running', 'unfinished']
 
 
@@ -246,7 +247,7 @@ async def test_a_run_stream_shows_them_among_its_events_and_nowhere_else() -> No
     def agent(*mounted: AbstractCapability[Any]) -> Agent[None, Any]:
         script = ['I look. ', ToolCall('look')], [ToolCall('final_result', {'title': 'Dune'}, pieces=4)]
         made = Agent(ScriptedModel(*script, gap=0.1), output_type=Movie, capabilities=mounted)
-        made.tool_plain(lambda: 'seen', name='look')
+        made.tool_plain(name='look')(lambda: 'seen')
         return made
 
     told: list[Any] = []
@@ -327,9 +328,8 @@ async def test_leaving_in_the_middle_leaves_no_task_and_keeps_what_was_read(coun
 
 @pytest.mark.parametrize('way', DRIVERS)
 async def test_a_model_that_cannot_stream_stays_usable(way: str) -> None:
-    seen = await DRIVERS[way](
-        Agent(ScriptedModel(['It is 7.'], can_stream=False), capabilities=everything()), 'Go', None
-    )
+    agent = Agent(ScriptedModel(['It is 7.'], can_stream=False), capabilities=everything())
+    seen = await DRIVERS[way](agent, 'Go', None)
     assert (seen.output, seen.shown) == ('It is 7.', 'It is 7.')
 
 
@@ -352,7 +352,7 @@ async def test_mounted_twice_the_later_one_counts_and_that_of_a_run_before_all()
     assert await pieces([word, line]) == await pieces([line]) == await pieces([word], line)
     assert await pieces([line, word]) == await pieces([word]) > await pieces([line])
     agent = Agent(ScriptedModel([ToolCall('look')], ['Done.']), capabilities=[ToolTimeline(), ToolTimeline()])
-    agent.tool_plain(lambda: 7, name='look')
+    agent.tool_plain(name='look')(lambda: 7)
     calls = [event for _, event in await timed_events(agent) if isinstance(event, ToolCallUpdateEvent)]
     assert len(calls) == 4
 

@@ -54,6 +54,7 @@ class PacedEvents:
         self._burst: list[str] = []
         self._burst_at = 0.0
         self._ending = False
+        self._closed_at: float | None = None
         self._waiting: deque[tuple[float, Any]] = deque()
         self._ready: list[Any] = []
 
@@ -89,6 +90,7 @@ class PacedEvents:
 
     def close(self, now: float) -> None:
         """Nothing more comes."""
+        self._closed_at = now
         if self._pacer is not None and not self._ending:
             self._close_part(self._pacer, now)
 
@@ -153,6 +155,8 @@ class PacedEvents:
         while self._waiting and not self._ending:
             at, event = self._waiting.popleft()
             self._take(event, at)
+        if self._closed_at is not None:
+            self.close(self._closed_at)
 
     def _show(self, piece: str) -> None:
         placed = self._placed
