@@ -112,10 +112,8 @@ class PacedEvents:
         elif _ends_text(event):
             self._waiting.appendleft((now, event))
             self._close_part(pacer, now)
-        elif self._came == self._shown:
-            self._ready.append(event)
         else:
-            self._placed.append((self._came, event))
+            self._place(event)
 
     def _pass(self, event: Any) -> None:
         """Take an event while no text is open."""
@@ -135,7 +133,14 @@ class PacedEvents:
             self._came += len(text)
         if delta.provider_name or delta.provider_details or delta.citations_delta:
             # What a delta brings beside text keeps its place too.
-            self._placed.append((self._came, replace(event, delta=replace(delta, content_delta=''))))
+            self._place(replace(event, delta=replace(delta, content_delta='')))
+
+    def _place(self, event: Any) -> None:
+        """Have an event come after the text that has come."""
+        if self._came == self._shown and not self._placed:
+            self._ready.append(event)
+        else:
+            self._placed.append((self._came, event))
 
     def _feed_burst(self, pacer: Pacer) -> None:
         if self._burst:
