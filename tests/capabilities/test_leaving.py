@@ -1,4 +1,4 @@
-"""Runs with everything mounted are left in the middle of a real client's stream: the connection closes, no task stays."""
+"""Runs with everything mounted are left in the middle of a real client's stream: its connection closes."""
 
 from __future__ import annotations
 

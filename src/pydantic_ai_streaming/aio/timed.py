@@ -126,21 +126,24 @@ class Timed(AsyncIterator[T], Generic[T]):
         machine = self._machine
         # A loop fires a timer up to the resolution of its clock too early: what was due then is due now.
         now = max(asyncio.get_running_loop().time(), self._not_before)
-        for at, event in cursor.take():
+        arrived = cursor.take()
+        for at, event in arrived:
             machine.feed(event, at)
-        if cursor.exhausted and not self._closed:
+        if not arrived and cursor.exhausted and not self._closed:
             self._closed = True
             if cursor.error is not None:
                 self._ready += machine.flush(now)
             else:
                 machine.close(now if cursor.closed_at is None else cursor.closed_at)
-        self._ready += machine.due(now)
-        if self._ready:
-            return
+        due = machine.next_due
+        if arrived or self._closed or (due is not None and due <= now):
+            self._ready += machine.due(now)
+            if self._ready:
+                return
+            due = machine.next_due
         if self._closed and machine.finished:
             self._over = True
             cursor.end()
-        due = machine.next_due
         if await wait_for_update(cursor, due, now, closed=self._closed) and due is not None:
             self._not_before = due
 

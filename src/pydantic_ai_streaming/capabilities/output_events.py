@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pydantic_ai.messages import OutputToolResultEvent
 from pydantic_ai.tools import RunContext
 from pydantic_core import from_json, to_json
 
@@ -90,7 +91,8 @@ class OutputEvents:
     def feed(self, event: Any, now: float) -> None:
         """Take an event that came at `now` (seconds)."""
         self._ready.append(event)
-        self._rejections.see(event)
+        if type(event) is OutputToolResultEvent:
+            self._rejections.see(event)
         if not self._hidden and self._reader.take(event):
             self._changed = True
 

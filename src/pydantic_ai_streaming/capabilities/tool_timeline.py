@@ -8,7 +8,13 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Self
 
 from pydantic_ai.capabilities import CapabilityOrdering
-from pydantic_ai.messages import AgentStreamEvent
+from pydantic_ai.messages import (
+    AgentStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    ToolCallPart,
+    ToolCallPartDelta,
+)
 from pydantic_ai.tools import RunContext
 
 from ..aio.timed import Timed
@@ -113,6 +119,8 @@ class ToolEvents:
         self._ready: list[Any] = []
         self._told: dict[int, tuple[object, ...]] = {}
         self._passed = False
+        self._delta: tuple[int, type] | None = None  # where the last delta was, and what it brought
+        self._kind: type | None = None  # of the part that began last
         self._spans: list[tuple[Activity, float, float]] = []
 
     @property
@@ -128,12 +136,24 @@ class ToolEvents:
 
     def feed(self, event: Any, now: float) -> None:
         """Take an event that came at `now` (seconds)."""
-        self._passed = True
         self._ready.append(event)
+        if type(event) is PartDeltaEvent and self._says_nothing_new(event):
+            return
+        self._passed = True
+        if type(event) is PartStartEvent:
+            self._delta, self._kind = None, type(event.part)
         self._rejections.see(event)
         calls = self._reader.add(event, now - self._started)
         if calls and self._tell(calls):
             self._tell_timeline(now)
+
+    def _says_nothing_new(self, event: PartDeltaEvent) -> bool:
+        """Whether it only goes on where the one before was. Arguments are not shown; of native tools they tell more."""
+        before, self._delta = self._delta, (event.index, type(event.delta))
+        if before != self._delta:
+            return False
+        delta = event.delta
+        return type(delta) is not ToolCallPartDelta or (self._kind is ToolCallPart and not delta.tool_name_delta)
 
     def due(self, now: float) -> Sequence[Any]:
         """What to pass on."""
