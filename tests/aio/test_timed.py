@@ -110,7 +110,7 @@ async def test_a_pull_that_is_cancelled_at_any_turn_loses_nothing() -> None:
 @pytest.mark.parametrize('pulls', [0, 1, 2, 4])
 @pytest.mark.parametrize('by', [0.0, 1.0])
 async def test_leaving_closes_the_source_and_ends_the_task(pulls: int, by: float) -> None:
-    source = Source(5)
+    source = Source(50)
     events = Timed(source.events, Later(by))
     for _ in range(pulls):
         await anext(events)
