@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import chats, overhead, partials, smoothing, stores, telemetry
+from benchmarks import capabilities, chats, overhead, partials, smoothing, stores, telemetry
 
 __all__ = ['PARTS', 'main']
 
@@ -15,6 +15,7 @@ PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     'telemetry': ('spans and figures over runs without', telemetry.main),
     'stores': ('conversations of 1,000 messages', stores.main),
     'chats': ('journals, and the view of tool calls', chats.main),
+    'capabilities': ('what is mounted on an agent, over the bare events', capabilities.main),
     'partials': ('structured outputs while they stream', partials.main),
 }
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol, Self, cast
 
 import pytest
 from pydantic_ai import Agent
+from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.models import Model
 
 ROOT = Path(__file__).parent.parent
@@ -172,11 +173,19 @@ def _joined(content: Any) -> str:
 
 
 @asynccontextmanager
-async def provider_agent(session: Session) -> AsyncGenerator[Agent[None, Any]]:
-    """The agent that a recording was made with, over the provider's real client, which is closed afterwards."""
+async def provider_agent(
+    session: Session, *, capabilities: Sequence[AbstractCapability[Any]] = ()
+) -> AsyncGenerator[Agent[None, Any]]:
+    """The agent that a recording was made with, over the provider's real client, which is closed afterwards.
+
+    With `capabilities` mounted beside its own.
+    """
     check = _module(PROVIDER_STREAMS, 'replay_check')
     model: Model = check.build_model(session.recording.meta, session.url)
-    agent: Agent[None, Any] = check.build_agent(session.recording.meta, model)[0]
+    with pytest.MonkeyPatch.context() as patch:
+        own = check.native_tools
+        patch.setattr(check, 'native_tools', lambda names: [*own(names), *capabilities])  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
+        agent: Agent[None, Any] = check.build_agent(session.recording.meta, model)[0]
     async with closing(model):
         yield agent
 

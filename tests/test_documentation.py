@@ -70,6 +70,7 @@ def test_there_are_examples_to_run() -> None:
         'README.md',
         'deadlines.md',
         'smoothing.md',
+        'capabilities.md',
         'partial-outputs.md',
         'tool-calls.md',
         'side-by-side.md',

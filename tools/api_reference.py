@@ -19,6 +19,7 @@ __all__ = ['main', 'reference']
 PAGE = Path(__file__).parent.parent / 'docs' / 'api.md'
 MODULES = {
     'pydantic_ai_streaming': 'Everything else is in modules of its own; what is not named here is not public.',
+    'pydantic_ai_streaming.capabilities': 'See [mounted on an agent](capabilities.md).',
     'pydantic_ai_streaming.course': 'What lessons are written with. See the course in `lessons/`.',
     'pydantic_ai_streaming.display': 'A run on a terminal or in a notebook. See [notebooks](notebooks.md).',
     'pydantic_ai_streaming.integrations.telemetry': 'See [telemetry](telemetry.md).',

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, cast
 
 from pydantic_core import to_jsonable_python
 
@@ -12,7 +12,7 @@ from .invalid import Path
 from .partial_output import Moment, PartialOutput
 from .shapes import MISSING
 
-__all__ = ['json_patch']
+__all__ = ['json_patch', 'jsonable', 'patched', 'pointer']
 
 
 def json_patch(partial: PartialOutput[Any], *, text: Literal['replace', 'str_ins'] = 'replace') -> list[dict[str, Any]]:
@@ -36,7 +36,7 @@ def json_patch(partial: PartialOutput[Any], *, text: Literal['replace', 'str_ins
         []
     """
     if partial.replaces:
-        return [{'op': 'add', 'path': '', 'value': _jsonable(partial.value)}]
+        return [{'op': 'add', 'path': '', 'value': jsonable(partial.value)}]
     moment = partial.moment
     return [] if moment is None else list(_operations(moment, text))
 
@@ -51,41 +51,76 @@ def _operations(moment: Moment, text: str) -> Iterator[dict[str, Any]]:
         path = path_of(frame, name)
         if path[: len(moment.prefix)] != moment.prefix:
             continue
-        pointer = _pointer(path[len(moment.prefix) :])
+        place_at = pointer(path[len(moment.prefix) :])
         place = frame, name
         if kind == OPENED:
             opened, count = value
-            yield {'op': 'add', 'path': pointer, 'value': _jsonable(first(opened.parts, count))}
+            yield {'op': 'add', 'path': place_at, 'value': jsonable(first(opened.parts, count))}
         elif kind == REPLACED:
             # Text of these same changes was left out for it, where text is sent as a whole.
             new = place in begun and place not in told
             if value is not MISSING or frame.is_array:
-                value = None if value is MISSING else _jsonable(value)
-                yield {'op': 'add' if new else 'replace', 'path': pointer, 'value': value}
+                value = None if value is MISSING else jsonable(value)
+                yield {'op': 'add' if new else 'replace', 'path': place_at, 'value': value}
             elif not new:
-                yield {'op': 'remove', 'path': pointer}
+                yield {'op': 'remove', 'path': place_at}
         elif kind in (ADDED, GAP):
-            yield {'op': 'replace' if place in told else 'add', 'path': pointer, 'value': _jsonable(value)}
+            yield {'op': 'replace' if place in told else 'add', 'path': place_at, 'value': jsonable(value)}
         elif kind == TEXT and text == 'str_ins':
             piece, before = value
             told.add(place)
             if before:
-                yield {'op': 'str_ins', 'path': pointer, 'pos': before, 'str': piece}
+                yield {'op': 'str_ins', 'path': place_at, 'pos': before, 'str': piece}
             else:
-                yield {'op': 'add', 'path': pointer, 'value': piece}
+                yield {'op': 'add', 'path': place_at, 'value': piece}
         elif kind == (TEXT if place not in ended else ENDED) and place in grown and place not in told:
             told.add(place)
-            whole = _jsonable(value) if kind == ENDED else moment.text
-            yield {'op': 'add' if place in begun else 'replace', 'path': pointer, 'value': whole}
+            whole = jsonable(value) if kind == ENDED else moment.text
+            yield {'op': 'add' if place in begun else 'replace', 'path': place_at, 'value': whole}
 
 
-def _pointer(path: Path) -> str:
+def pointer(path: Path) -> str:
     """A JSON Pointer (RFC 6901)."""
     return ''.join('/' + str(step).replace('~', '~0').replace('/', '~1') for step in path)
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """A value as JSON has it, by its aliases."""
     try:
         return to_jsonable_python(value, by_alias=True, inf_nan_mode='strings', fallback=str)
     except UnicodeDecodeError:
         return to_jsonable_python(value, by_alias=True, inf_nan_mode='strings', fallback=str, bytes_mode='base64')
+
+
+def patched(document: Any, operations: Iterable[Mapping[str, Any]]) -> Any:
+    """The document after the operations of a patch, which may change it in place; `str_ins` included.
+
+    Args:
+        document: What the patches before have made; anything, if there were none.
+        operations: Of `json_patch`.
+
+    Example:
+        >>> patched({'a': 'x'}, [{'op': 'str_ins', 'path': '/a', 'pos': 1, 'str': 'y'}])
+        {'a': 'xy'}
+    """
+    holder: dict[str, Any] = {'': document}
+    for operation in operations:
+        *above, last = [step.replace('~1', '/').replace('~0', '~') for step in operation['path'].split('/')]
+        place: Any = holder
+        for step in above:
+            place = place[int(step) if type(place) is list else step]
+        kind = operation['op']
+        if type(place) is list:
+            _change_element(cast('list[Any]', place), int(last), kind, operation)
+        elif kind == 'remove':
+            del place[last]
+        else:
+            place[last] = place[last] + operation['str'] if kind == 'str_ins' else operation['value']
+    return holder['']
+
+
+def _change_element(elements: list[Any], index: int, kind: str, operation: Mapping[str, Any]) -> None:
+    if kind == 'add':
+        elements.insert(index, operation['value'])
+    else:
+        elements[index] = elements[index] + operation['str'] if kind == 'str_ins' else operation['value']

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic_ai._output import (  # the names of output tools are made there
     BaseObjectOutputProcessor,
@@ -20,7 +20,10 @@ from .places import may_hold_list
 from .shapes import Shape
 from .shaping import shape_of
 
-__all__ = ['Outputs']
+__all__ = ['TEXT', 'Outputs']
+
+TEXT: Final = ''
+"""Stands for the name of a tool where the output is sent as text."""
 
 
 KEPT = 64
@@ -36,12 +39,16 @@ class Outputs:
         tools: By the name of the output tool.
         text: Of JSON that is sent as text (`NativeOutput`, `PromptedOutput`); `None` if text is no JSON.
         mode: How the output is sent, in pydantic-ai's terms; `'auto'` where the model decides between tool and text.
+        schemas: The JSON schemas that the model is told, by the name of the output tool; that of text by `TEXT`.
     """
 
-    __slots__ = ('mode', 'text', 'tools')
+    __slots__ = ('mode', 'schemas', 'text', 'tools')
 
-    def __init__(self, tools: Mapping[str, Shape], text: Shape | None, mode: OutputMode) -> None:
+    def __init__(
+        self, tools: Mapping[str, Shape], text: Shape | None, mode: OutputMode, schemas: Mapping[str, object]
+    ) -> None:
         self.tools = tools
+        self.schemas = schemas
         self.text = text
         self.mode: OutputMode = mode
 
@@ -68,10 +75,14 @@ class Outputs:
             {} if schema.toolset is None else schema.toolset.processors
         )
         text = schema.text_processor
+        schemas: dict[str, object] = {name: processor.object_def.json_schema for name, processor in processors.items()}
+        if isinstance(text, BaseObjectOutputProcessor):
+            schemas[TEXT] = text.object_def.json_schema
         return cls(
             {name: shape_of(_sent_as(processor)) for name, processor in processors.items()},
             shape_of(_sent_as(text)) if isinstance(text, BaseObjectOutputProcessor) else None,
             schema.mode,
+            schemas,
         )
 
     @property

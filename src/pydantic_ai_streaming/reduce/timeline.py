@@ -24,7 +24,7 @@ from .gantt import html_of, text_of
 from .tool_call import ToolCall
 from .tool_watch import ToolWatch
 
-__all__ = ['Activity', 'Span', 'Timeline', 'timeline_of']
+__all__ = ['Activity', 'Span', 'Timeline', 'TimelineReader', 'timeline_of']
 
 Activity: TypeAlias = Literal['waiting', 'thinking', 'model', 'tool']
 """Whom a moment belongs to: the model, while it writes or thinks; tools, while any runs; nobody, while the model is
@@ -107,27 +107,48 @@ def timeline_of(events: Iterable[tuple[float, object]], *, end: float, over: boo
         end: Where the timeline ends, in seconds.
         over: Whether the run is over: calls that are still open are `unfinished` then.
     """
-    watch = ToolWatch()
-    marks: list[tuple[float, Activity]] = [(0.0, 'waiting')]
-    running: list[tuple[float, float]] = []
-    since: dict[int, float] = {}  # when the calls that run have begun to
+    reader = TimelineReader()
     for at, event in events:
-        for call in watch.add(event, at):
-            if call.state == 'running':
-                since.setdefault(call.number, at)
-            elif call.number in since:
-                running.append((since.pop(call.number), at))
-        if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart | ThinkingPart):
-            # The provider writes again, so that its tools have ended, even those whose return it does not send.
-            native = [number for number in since if watch.calls[number].kind == 'native']
-            running += [(since.pop(number), at) for number in native]
-        activity = _activity(event)
-        if activity is not None and activity != marks[-1][1]:
-            marks.append((at, activity))
+        reader.add(event, at)
     if over:
-        watch.finish(end)
-    running += [(start, end) for start in since.values()]
-    return Timeline(tuple(_spans(marks, running, end)), tuple(watch.calls), end)
+        reader.finish(end)
+    return reader.timeline(end)
+
+
+class TimelineReader:
+    """Fed with the events of a run, tells what they change about its tool calls, and its timeline at any moment."""
+
+    def __init__(self) -> None:
+        self._watch = ToolWatch()
+        self._marks: list[tuple[float, Activity]] = [(0.0, 'waiting')]
+        self._running: list[tuple[float, float]] = []
+        self._since: dict[int, float] = {}  # when the calls that run have begun to
+
+    def add(self, event: object, at: float) -> list[ToolCall]:
+        """Take in an event that came at `at`, in seconds since the run began. Returns the calls that it has changed."""
+        calls = self._watch.add(event, at)
+        for call in calls:
+            if call.state == 'running':
+                self._since.setdefault(call.number, at)
+            elif call.number in self._since:
+                self._running.append((self._since.pop(call.number), at))
+        if self._since and isinstance(event, PartStartEvent) and isinstance(event.part, TextPart | ThinkingPart):
+            # The provider writes again, so that its tools have ended, even those whose return it does not send.
+            native = [number for number in self._since if self._watch.calls[number].kind == 'native']
+            self._running += [(self._since.pop(number), at) for number in native]
+        activity = _activity(event)
+        if activity is not None and activity != self._marks[-1][1]:
+            self._marks.append((at, activity))
+        return calls
+
+    def finish(self, now: float) -> list[ToolCall]:
+        """The run is over. Returns the calls that did not get to an end."""
+        return self._watch.finish(now)
+
+    def timeline(self, end: float) -> Timeline:
+        """What the run did until `end`, in seconds since it began."""
+        running = [*self._running, *((start, end) for start in self._since.values())]
+        return Timeline(tuple(_spans(self._marks, running, end)), tuple(self._watch.calls), end)
 
 
 def _activity(event: object) -> Activity | None:

@@ -1,0 +1,91 @@
+"""What the capabilities that change a run's events have in common: `Mounted`."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.messages import AgentStreamEvent, ModelRequest, OutputToolResultEvent
+from pydantic_ai.models import Model
+from pydantic_ai.tools import RunContext
+
+from ..errors import StreamUsageError
+from ..reduce.events import AttemptRejectedEvent
+from ..reduce.history import reason_of, rejection_in
+from ..run.whole_response import WholeResponses
+
+__all__ = ['Mounted', 'Rejections', 'in_workflow']
+
+
+@dataclass
+class Mounted(AbstractCapability[Any]):
+    """A capability that wraps a run's events. A model that cannot stream stays usable with it."""
+
+    def begun(self, ctx: RunContext[Any], now: float) -> Self:
+        """The copy for one run, which begins at `now` (seconds)."""
+        return self
+
+    async def for_run(self, ctx: RunContext[Any]) -> Self:
+        """Return the copy that holds the state of one run.
+
+        Raises:
+            StreamUsageError: No event loop of asyncio is running.
+        """
+        try:
+            now = asyncio.get_running_loop().time()
+        except RuntimeError:
+            raise StreamUsageError(
+                f'{type(self).__name__} needs asyncio, as pydantic-ai does: under Trio, run the agent in a loop of '
+                'asyncio in a thread of its own (asyncio.run).'
+            ) from None
+        return self.begun(ctx, now)
+
+    def get_wrapper_model(self, model: Model) -> Model | None:
+        """Let a model that cannot stream answer whole: this capability makes every run stream."""
+        return WholeResponses.of(model)
+
+
+def in_workflow(ctx: RunContext[Any]) -> bool:
+    """Whether a run goes on inside a durable workflow or flow, where events are replayed when a response is whole."""
+    found = False
+
+    def look(capability: AbstractCapability[Any]) -> None:
+        nonlocal found
+        found = found or bool(getattr(capability, 'in_durable_context', False))
+
+    if ctx.root_capability is not None:
+        ctx.root_capability.apply(look)
+    return found
+
+
+class Rejections:
+    """Finds out that an attempt at the output was rejected, which no event says."""
+
+    def __init__(self, ctx: RunContext[Any]) -> None:
+        self._seen = rejection_in(ctx.messages)
+        self._refused: tuple[str, str] | None = None
+        self._attempts = 0
+
+    def see(self, event: AgentStreamEvent) -> None:
+        """Take in an event: it may say that a call of an output tool was not accepted."""
+        if type(event) is OutputToolResultEvent and event.part.outcome == 'retried':
+            self._refused = self._refused or (str(event.part.content), event.part.tool_name)
+
+    def asked(self, ctx: RunContext[Any]) -> AttemptRejectedEvent | None:
+        """The model is asked. Returns what was rejected, if that is why."""
+        if not ctx.messages or not isinstance(ctx.messages[-1], ModelRequest):
+            return None
+        feedback, refused = rejection_in(ctx.messages), self._refused
+        self._refused = None
+        if feedback is not None and feedback is not self._seen:
+            self._seen = feedback
+            refused = reason_of(feedback), ''
+        if refused is None:
+            return None
+        self._attempts += 1
+        reason, tool_name = refused
+        return AttemptRejectedEvent(
+            attempt=self._attempts, text='', start=0, reason=reason, tool_name=tool_name or None
+        )

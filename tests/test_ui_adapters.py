@@ -1,0 +1,54 @@
+"""The example behind the UI adapters, read by the real JavaScript clients: what is mounted arrives, once each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLE = Path(__file__).parent.parent / 'examples' / 'ui_adapters'
+
+pytestmark = pytest.mark.skipif(
+    shutil.which('node') is None or shutil.which('npm') is None,
+    reason='the JavaScript clients need node and npm (Node 20 or later)',
+)
+
+
+@pytest.fixture(scope='module')
+def told() -> dict[str, Any]:
+    """What the clients have shown."""
+    command = [sys.executable, str(EXAMPLE / 'run.py'), '--json']
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize('client', ['ai', '@ag-ui/client'])
+def test_partials_calls_and_the_timeline_arrive_and_are_changed_in_place(told: dict[str, Any], client: str) -> None:
+    shown = told[client]
+    assert shown['text'] == 'Let me look at the timetable before I promise anything.'
+    by_type: dict[str, list[dict[str, Any]]] = {}
+    for part in shown['kept'].values():
+        by_type.setdefault(part['type'], []).append(part)
+    assert {kind: len(parts) for kind, parts in by_type.items()} == {
+        'data-streaming.tool_call': 2,
+        'data-streaming.timeline': 1,
+        'data-streaming.partial_output': 1,
+    }
+    assert shown['inPlace']
+    assert all(part['changes'] > 1 for parts in by_type.values() for part in parts)
+    [output] = [part['data'] for part in by_type['data-streaming.partial_output']]
+    assert (output['is_final'], output['value']['boat'], output['errors']) == (True, '13:15', [])
+    assert [part['data']['state'] for part in by_type['data-streaming.tool_call']] == ['returned', 'returned']
+    [timeline] = [part['data'] for part in by_type['data-streaming.timeline']]
+    assert {activity for activity, _, _ in timeline['spans']} == {'waiting', 'model', 'tool'}
+
+
+@pytest.mark.parametrize('client', ['ai', '@ag-ui/client'])
+def test_a_second_question_goes_out_with_what_the_client_has_kept(told: dict[str, Any], client: str) -> None:
+    assert told[client]['turns'] == 2
