@@ -27,7 +27,7 @@ from pydantic_core import from_json
 
 from ..partials.raw import json_of
 from ..partials.shapes import Shape
-from .events import AttemptRejectedEvent
+from .events import takes_back
 from .tool_call import ENDED, ToolCall, ToolCallKind, ToolCallState
 
 __all__ = ['ToolWatch']
@@ -91,7 +91,7 @@ class ToolWatch:
             return [self._wait(self._known(part, now), now) for part in waiting]
         if isinstance(event, DeferredToolResultsEvent):
             return self._resolved(event, now)
-        if isinstance(event, AttemptRejectedEvent):
+        if takes_back(event):
             self._after_response = True
         return []
 

@@ -27,6 +27,7 @@ from ..reduce.events import (
     ConnectionHeldOpenEvent,
     ResponseTruncatedEvent,
     RunEvent,
+    StreamRecoveredEvent,
     WholeResponseEvent,
 )
 from ..reduce.history import reason_of, rejection_in
@@ -65,6 +66,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         watch: ModelWatch | None,
         on_truncation: OnTruncation,
         asked: Asked,
+        recovers: bool = False,
     ) -> None:
         self.driver = driver
         self.record: Record[RunEvent] = Record()
@@ -72,6 +74,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         self.cancellation: asyncio.CancelledError | None = None
         self._deadlines = deadlines
         self._watch = watch
+        self._recovers = recovers
         self._on_truncation: OnTruncation = on_truncation
         self._history = RunHistory(driver, watch, given=asked.history, prompt=asked.prompt)
         self._used_before = asked.usage
@@ -211,7 +214,7 @@ class Pump(RequestObserver, Generic[OutputT]):
                 return 'stopped', None
             # Nobody cancelled the run: a tool or a hook of it let the cancellation of something else escape.
             return 'failed', RunCancelled('A cancellation came from inside the run.', messages=self.messages())
-        if isinstance(error, RunTimedOut):
+        if isinstance(error, RunTimedOut | StreamTimeout):
             return 'timed_out', error
         if isinstance(error, RunCancelled):
             return 'stopped', error
@@ -291,6 +294,9 @@ class Pump(RequestObserver, Generic[OutputT]):
         """The provider has sent something. Capabilities of the agent may still keep it back, or keep it."""
         if self.driver.passes_events and type(event) is PartStartEvent:
             self._begun = event
+        elif type(event) is StreamRecoveredEvent:
+            # Of a capability of the agent that recovers.
+            self.response_recovered(event)
         self._time.sent(event, self._loop.time())
 
     def response_truncated(self, model_name: str) -> None:
@@ -301,6 +307,11 @@ class Pump(RequestObserver, Generic[OutputT]):
     def response_whole(self, model_name: str, reason: str) -> None:
         """The model cannot stream, so it was asked for a whole response."""
         self._tell(WholeResponseEvent(model_name=model_name, reason=reason))
+
+    def response_recovered(self, event: StreamRecoveredEvent) -> None:
+        """The model is asked again. Where the events of the run are read, this one is among them."""
+        if not self.driver.passes_events:
+            self._tell(event)
 
     def _rejected(self, reason: str, tool_name: str | None = None) -> None:
         self._tell(self.digest.rejection(reason, tool_name=tool_name))
@@ -334,6 +345,10 @@ class Pump(RequestObserver, Generic[OutputT]):
     def _late(self, due: Due) -> None:
         if self._task.cancelling() or (due.phase != 'total' and self._end_finished_response()):
             # One that is on its way out is not late; and a second cancellation would meet it while it closes things.
+            return
+        # With a recovery the response fails, and the run only if there is nothing more to try.
+        watch = self._watch if self._recovers and due.phase != 'total' else None
+        if watch is not None and watch.fail_response(self._timeout(due)):
             return
         self._expired = due
         self._task.cancel()
