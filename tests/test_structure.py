@@ -26,6 +26,7 @@ LAYERS: dict[str, set[str]] = {
     'aio': {'core', 'errors'},
     'run': {'aio', 'reduce', 'partials', 'core', 'errors'},
     'display': {'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
+    'capabilities': {'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'stores': {'errors'},
     'chat': {'stores', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
     'testing': {'stores', 'run', 'aio', 'reduce', 'partials', 'core', 'errors'},
@@ -42,6 +43,7 @@ OUTSIDE: dict[str, set[str]] = {
     'reduce': {'pydantic', 'pydantic_core', 'pydantic_ai', 'typing_extensions'},
     'aio': {'anyio', 'typing_extensions'},
     'run': {'pydantic_ai'},
+    'capabilities': {'pydantic_core', 'pydantic_ai'},
     'chat': {'pydantic_ai'},
     'stores': {'psycopg', 'psycopg_pool', 'pydantic', 'pydantic_core', 'pydantic_ai', 'redis'},
 }
@@ -127,7 +129,9 @@ def test_layers_take_only_what_they_may_from_outside(module: Module) -> None:
         if top == PACKAGE:
             continue
         if top in sys.stdlib_module_names:
-            assert module.layer not in ('core', 'partials', 'reduce') or top not in CLOCKS, f'{module.name} imports {name}'
+            assert module.layer not in ('core', 'partials', 'reduce') or top not in CLOCKS, (
+                f'{module.name} imports {name}'
+            )
         else:
             assert top in OUTSIDE[module.layer], f'{module.name} imports {name}'
 

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic_ai.capabilities import ValidatedToolArgs, WrapModelRequestHandler, WrapRunHandler, WrapToolExecuteHandler
+from pydantic_ai.capabilities import (
+    AbstractCapability,
+    CombinedCapability,
+    ValidatedToolArgs,
+    WrapModelRequestHandler,
+    WrapRunHandler,
+    WrapToolExecuteHandler,
+)
 from pydantic_ai.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent, TextPart, ToolCallPart
-from pydantic_ai.models import ModelRequestContext
+from pydantic_ai.models import ModelRequestContext, StreamedResponse
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import RunContext, ToolDefinition
 from pydantic_ai.usage import RunUsage
 
 from ..core.deadlines import Deadlines, Due
-from ..errors import StreamTimeout, StreamTruncated
+from ..errors import StreamTimeout, StreamTruncated, StreamUsageError
+from ..reduce.events import StreamRecoveredEvent
 from ..reduce.history import resumable
 from ..run.timekeeper import Timekeeper
 from ..run.watch import ModelWatch, RequestObserver
 
 __all__ = ['GuardedRun', 'in_an_event_loop']
+
+DURABLE = 'pydantic_ai.durable_exec'
+"""Where pydantic-ai's capabilities for durable execution are."""
 
 
 def in_an_event_loop() -> bool:
@@ -40,17 +51,48 @@ class GuardedRun(ModelWatch):
     deadlines: Deadlines = field(default_factory=Deadlines)
 
     _sentry: _Sentry = field(init=False, repr=False)
+    _watches: list[ModelWatch] = field(default_factory=list[ModelWatch], init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.observer = self._sentry = _Sentry(self)
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
         """Keep the time from the beginning of the run to its end."""
+        self._check(ctx)
         self._sentry.begin(ctx)
         try:
             return await super().wrap_run(ctx, handler=handler)
         finally:
             self._sentry.end()
+
+    def _check(self, ctx: RunContext[Any]) -> None:
+        others = [one for one in _all(ctx.root_capability) if one is not self]
+        if any(isinstance(other, GuardedRun) for other in others):
+            raise StreamUsageError(
+                'StreamGuard is mounted twice, on the agent or on the agent and the run: have one, with the settings '
+                'of both.'
+            )
+        if any(type(other).__module__.startswith(DURABLE) for other in others):
+            raise StreamUsageError(
+                'StreamGuard cannot be used in a durable workflow: there a step is run again as a whole, and its clock '
+                "is not the provider's. Bound the step instead, for example with ModelSettings(timeout=...)."
+            )
+        self._watches = [other for other in others if isinstance(other, ModelWatch)]
+        if self.recovery is not None and any(other.recovery is not None for other in self._watches):
+            raise StreamUsageError(
+                'Both RunStream and the StreamGuard of its agent have a recovery, so that each would multiply the '
+                'requests of the other: leave one out.'
+            )
+
+    def whole(self, response: StreamedResponse | None) -> None:
+        """Name the response that several attempts make, to `RunStream` too: it sees each attempt by itself."""
+        for watch in (super(), *self._watches):
+            watch.whole(response)
+
+    def tell_others(self, event: StreamRecoveredEvent) -> None:
+        """Tell `RunStream` of a recovery."""
+        for watch in self._watches:
+            watch.observer.response_recovered(event)
 
     async def wrap_model_request(
         self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: WrapModelRequestHandler
@@ -140,6 +182,10 @@ class _Sentry(RequestObserver):
         """The provider has sent something."""
         self._time.sent(event, self._loop.time())
 
+    def response_recovered(self, event: StreamRecoveredEvent) -> None:
+        """The model is asked again."""
+        self._watch.tell_others(event)
+
     def request_failed(self, error: Exception) -> None:
         """The run fails: have the error tell what there is."""
         if isinstance(error, StreamTimeout | StreamTruncated):
@@ -192,6 +238,8 @@ class _Sentry(RequestObserver):
         usage = copy(self.context.usage)
         if (reply := self._reply()) is not None:
             usage.incr(reply.usage)
+            # As pydantic-ai counts it: a request of which nothing has come is none.
+            usage.requests += bool(reply.parts)
             for attempt in reply.failed_attempts or ():
                 if attempt.usage is not None:
                     usage.incr(attempt.usage)
@@ -202,3 +250,11 @@ def _interrupted(reply: ModelResponse, run_id: str | None) -> ModelResponse:
     partial = copy(reply)
     partial.state, partial.run_id = 'interrupted', run_id
     return partial
+
+
+def _all(capability: AbstractCapability[Any] | None) -> Iterator[AbstractCapability[Any]]:
+    if isinstance(capability, CombinedCapability):
+        for one in capability.capabilities:
+            yield from _all(one)
+    elif capability is not None:
+        yield capability

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering, CombinedCapability
+from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering
 from pydantic_ai.tools import RunContext
 
 from ..core.deadlines import Deadlines
 from ..errors import StreamUsageError
 from ..reduce.recovery import Recovery
 from ..run.misuse import check_settings
-from ..run.watch import ModelWatch, OnTruncation
+from ..run.watch import OnTruncation
 from .guarded_run import GuardedRun, in_an_event_loop
 
 __all__ = ['StreamGuard']
-
-DURABLE = 'pydantic_ai.durable_exec'
-"""Where pydantic-ai's capabilities for durable execution are."""
 
 
 @dataclass(eq=False)
@@ -99,31 +96,6 @@ class StreamGuard(AbstractCapability[Any]):
         """The watch of one run."""
         if not in_an_event_loop():
             raise StreamUsageError(
-                'StreamGuard needs asyncio, on which pydantic-ai streams: Trio has no such event loop.'
-            )
-        others = [capability for capability in _all(ctx.root_capability) if capability is not self]
-        if any(isinstance(other, StreamGuard | GuardedRun) for other in others):
-            raise StreamUsageError(
-                'StreamGuard is mounted twice, on the agent or on the agent and the run: have one, with the settings '
-                'of both.'
-            )
-        if any(type(other).__module__.startswith(DURABLE) for other in others):
-            raise StreamUsageError(
-                'StreamGuard cannot be used in a durable workflow: there a step is run again as a whole, and its clock '
-                "is not the provider's. Bound the step instead, for example with ModelSettings(timeout=...)."
-            )
-        recovers = any(isinstance(other, ModelWatch) and other.recovery is not None for other in others)
-        if recovers and self.recovery is not None:
-            raise StreamUsageError(
-                'Both RunStream and the StreamGuard of its agent have a recovery, so that each would multiply the '
-                'requests of the other: leave one out.'
+                'StreamGuard needs the event loop of asyncio, as streams of pydantic-ai do; Trio has none.'
             )
         return GuardedRun(on_truncation=self.on_truncation, recovery=self.recovery, deadlines=self.deadlines)
-
-
-def _all(capability: AbstractCapability[Any] | None) -> Iterator[AbstractCapability[Any]]:
-    if isinstance(capability, CombinedCapability):
-        for one in capability.capabilities:
-            yield from _all(one)
-    elif capability is not None:
-        yield capability

@@ -294,9 +294,6 @@ class Pump(RequestObserver, Generic[OutputT]):
         """The provider has sent something. Capabilities of the agent may still keep it back, or keep it."""
         if self.driver.passes_events and type(event) is PartStartEvent:
             self._begun = event
-        elif type(event) is StreamRecoveredEvent:
-            # Of a capability of the agent that recovers.
-            self.response_recovered(event)
         self._time.sent(event, self._loop.time())
 
     def response_truncated(self, model_name: str) -> None:
