@@ -122,7 +122,7 @@ class GuardedRun(ModelWatch):
             if not scope.expired():
                 raise
             self._sentry.context = ctx
-            raise self._sentry.timeout(Due(self._sentry.began + total, 'total', total)) from None
+            raise self._sentry.timeout_of_total() from None
 
 
 class _Sentry(RequestObserver):
@@ -153,6 +153,8 @@ class _Sentry(RequestObserver):
             end=self._watch.end_response,
         )
         self._time.start(waiting=False)
+        total = self._watch.deadlines.total
+        self._total = None if total is None else self._time.began + total
 
     def end(self) -> None:
         """The run is over."""
@@ -197,14 +199,20 @@ class _Sentry(RequestObserver):
         if due.phase != 'total' and self._watch.finished and self._watch.end_response():
             return
         # If nobody waits for the model, a tool has a timeout of its own, and the next wait finds `total` passed.
-        self._watch.fail_response(self.timeout(due))
+        self._watch.fail_response(self._timeout(due))
 
     def _check_total(self) -> None:
-        due = self._time.expired
-        if due is not None and due.phase == 'total':
-            raise self.timeout(due)
+        # For every event: nothing is asked that costs more than a look at the clock.
+        if self._total is not None and self._loop.time() >= self._total:
+            raise self.timeout_of_total()
 
-    def timeout(self, due: Due) -> StreamTimeout:
+    def timeout_of_total(self) -> StreamTimeout:
+        """The error for the run as a whole."""
+        total = self._watch.deadlines.total
+        assert total is not None
+        return self._timeout(Due(self._time.began + total, 'total', total))
+
+    def _timeout(self, due: Due) -> StreamTimeout:
         """The error for a deadline that has passed."""
         return StreamTimeout(
             phase=due.phase,

@@ -224,8 +224,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         pump = self._started()
         if on_invalid not in ('report', 'stop', 'retry'):
             raise ValueError(f"on_invalid={on_invalid!r}: use 'report', 'stop' or 'retry'")
-        if self._outputs is None:
-            self._outputs = outputs_of(self._output_type)
+        self._outputs = self._outputs or outputs_of(self._output_type)
         if on_invalid == 'retry' and not self._asks_again:
             raise StreamUsageError(
                 "on_invalid='retry' needs RunStream(agent.run_stream_events(...)): agent.run_stream(...) asks a model "
@@ -336,7 +335,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
 
         Raises:
             StreamUsageError: The run goes on, or was stopped.
-            Exception: What the run failed with.
+            Exception: As the run.
         """
         pump = self._started()
         if pump.record.error is not None:

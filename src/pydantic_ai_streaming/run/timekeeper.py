@@ -55,16 +55,6 @@ class Timekeeper:
         """Seconds since something came."""
         return self._grace.silent
 
-    @property
-    def expired(self) -> Due | None:
-        """The deadline that has passed, if one has."""
-        return self._watchdog.expired(self._loop.time())
-
-    @property
-    def due(self) -> Due | None:
-        """The deadline that passes next if nothing happens."""
-        return self._watchdog.due
-
     def start(self, *, waiting: bool) -> None:
         """Begin to watch. `waiting` if it is the provider's turn, as far as one knows."""
         if waiting:
