@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import chats, overhead, partials, smoothing, stores
+from benchmarks import capabilities, chats, overhead, partials, smoothing, stores
 
 __all__ = ['PARTS', 'main']
 
@@ -14,6 +14,7 @@ PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     'overhead': ('RunStream over the bare events', overhead.main),
     'stores': ('conversations of 1,000 messages', stores.main),
     'chats': ('journals, and the view of tool calls', chats.main),
+    'capabilities': ('what is mounted on an agent, over the bare events', capabilities.main),
     'partials': ('structured outputs while they stream', partials.main),
 }
 

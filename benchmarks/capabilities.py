@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -51,7 +51,7 @@ class Cost:
 async def drain(pieces: int, capabilities: Sequence[AbstractCapability[Any]]) -> None:
     """Read the events of a run whose model writes so many pieces as fast as it can."""
 
-    async def write(messages: list[ModelMessage], info: AgentInfo) -> Any:
+    async def write(messages: list[ModelMessage], info: AgentInfo) -> AsyncGenerator[str]:
         for _ in range(pieces):
             yield 'word '
 
@@ -66,7 +66,7 @@ async def measure(pieces: int, rounds: int) -> dict[str, Cost]:
     taken: dict[str, list[float]] = {name: [] for name in ('bare', *ROWS)}
     for _ in range(rounds):
         for name, times in taken.items():
-            mounted = ROWS[name].mounted() if name in ROWS else []
+            mounted: Sequence[AbstractCapability[Any]] = ROWS[name].mounted() if name in ROWS else ()
             gc.collect()
             began = time.process_time()
             await drain(pieces, mounted)
