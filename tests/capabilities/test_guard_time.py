@@ -14,7 +14,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai_streaming import Deadlines, Recovery, RunStream, StreamTimeout, StreamUsageError
 from pydantic_ai_streaming.capabilities import StreamGuard
 from pydantic_ai_streaming.testing import Hang, ScriptedModel, Stall, ToolCall
-from tests.capabilities.drivers import DRIVERS, ENDING, Outcome
+from tests.capabilities.ways import DRIVERS, ENDING, Outcome
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.no_task_left]
 

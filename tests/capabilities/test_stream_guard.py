@@ -16,7 +16,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 from pydantic_ai_streaming import Deadlines, Recovery, StreamTimeout, StreamTruncated
 from pydantic_ai_streaming.capabilities import StreamGuard
-from tests.capabilities.drivers import DRIVERS, ENDING, Outcome
+from tests.capabilities.ways import DRIVERS, ENDING, Outcome
 from tests.material import closing, fault_server, needs_fault_server
 
 pytestmark = [needs_fault_server, pytest.mark.no_task_left]

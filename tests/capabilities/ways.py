@@ -44,12 +44,12 @@ class Outcome:
         self.output, self.messages = result.output, result.all_messages()
 
 
-async def by_run(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None:
-    seen.end(await agent.run(prompt))
+async def by_run(agent: Agent[None, Any], prompt: str, seen: Outcome, **options: Any) -> None:
+    seen.end(await agent.run(prompt, **options))
 
 
-async def by_events(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None:
-    async with agent.run_stream_events(prompt) as events:
+async def by_events(agent: Agent[None, Any], prompt: str, seen: Outcome, **options: Any) -> None:
+    async with agent.run_stream_events(prompt, **options) as events:
         async for event in events:
             if isinstance(event, StreamRecoveredEvent):
                 seen.take_back(event.step, event.text)
@@ -57,26 +57,27 @@ async def by_events(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None
     seen.end(events.result)
 
 
-async def by_iter(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None:
-    async with agent.iter(prompt) as run:
+async def by_iter(agent: Agent[None, Any], prompt: str, seen: Outcome, **options: Any) -> None:
+    async with agent.iter(prompt, **options) as run:
         async for _ in run:
             pass
     seen.end(run.result)
 
 
-async def by_run_stream(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None:
-    async with agent.run_stream(prompt) as result:
-        async for piece in result.stream_text(delta=True, debounce_by=None):
-            seen.show(piece)
+async def by_run_stream(agent: Agent[None, Any], prompt: str, seen: Outcome, **options: Any) -> None:
+    async with agent.run_stream(prompt, **options) as result:
+        if agent.output_type is str:
+            async for piece in result.stream_text(delta=True, debounce_by=None):
+                seen.show(piece)
         seen.output, seen.messages = await result.get_output(), result.all_messages()
 
 
-async def by_a_run_stream_over_events(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None:
-    await _watched(RunStream(agent.run_stream_events(prompt)), seen)
+async def by_a_run_stream_over_events(agent: Agent[None, Any], prompt: str, seen: Outcome, **options: Any) -> None:
+    await _watched(RunStream(agent.run_stream_events(prompt, **options)), seen)
 
 
-async def by_a_run_stream_over_text(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None:
-    await _watched(RunStream(agent.run_stream(prompt)), seen)
+async def by_a_run_stream_over_text(agent: Agent[None, Any], prompt: str, seen: Outcome, **options: Any) -> None:
+    await _watched(RunStream(agent.run_stream(prompt, **options)), seen)
 
 
 async def _watched(stream: RunStream[Any], seen: Outcome) -> None:
@@ -88,12 +89,12 @@ async def _watched(stream: RunStream[Any], seen: Outcome) -> None:
         seen.output, seen.messages = stream.output, stream.messages
 
 
-async def by_vercel(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None:
+async def by_vercel(agent: Agent[None, Any], prompt: str, seen: Outcome, **options: Any) -> None:
     message = UIMessage(id='m', role='user', parts=[TextUIPart(text=prompt)])
     adapter: VercelAIAdapter[None, Any] = VercelAIAdapter(
         agent=agent, run_input=SubmitMessage(id='r', trigger='submit-message', messages=[message])
     )
-    async for chunk in adapter.run_stream(on_complete=seen.end):
+    async for chunk in adapter.run_stream(on_complete=seen.end, **options):
         seen.protocol.append(chunk.type)
         if chunk.type == 'text-delta':
             seen.show(chunk.delta)
@@ -101,7 +102,7 @@ async def by_vercel(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None
             seen.take_back(chunk.data['step'], chunk.data['text'])
 
 
-async def by_ag_ui(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None:
+async def by_ag_ui(agent: Agent[None, Any], prompt: str, seen: Outcome, **options: Any) -> None:
     adapter: AGUIAdapter[None, Any] = AGUIAdapter(
         agent=agent,
         run_input=RunAgentInput(
@@ -114,7 +115,7 @@ async def by_ag_ui(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None:
             forwarded_props=None,
         ),
     )
-    async for event in adapter.run_stream(on_complete=seen.end):
+    async for event in adapter.run_stream(on_complete=seen.end, **options):
         data: Any = event
         seen.protocol.append(data.type.value)
         if data.type.value == 'TEXT_MESSAGE_CONTENT':
@@ -123,7 +124,7 @@ async def by_ag_ui(agent: Agent[None, Any], prompt: str, seen: Outcome) -> None:
             seen.take_back(data.value['step'], data.value['text'])
 
 
-DRIVERS: dict[str, Callable[[Agent[None, Any], str, Outcome], Awaitable[None]]] = {
+DRIVERS: dict[str, Callable[..., Awaitable[None]]] = {
     'run': by_run,
     'run_stream_events': by_events,
     'iter': by_iter,
