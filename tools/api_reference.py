@@ -19,6 +19,7 @@ __all__ = ['main', 'reference']
 PAGE = Path(__file__).parent.parent / 'docs' / 'api.md'
 MODULES = {
     'pydantic_ai_streaming': 'Everything else is in modules of its own; what is not named here is not public.',
+    'pydantic_ai_streaming.capabilities': 'See [recovery](recovery.md).',
     'pydantic_ai_streaming.display': 'A run printed on a terminal.',
     'pydantic_ai_streaming.stores': 'See [stores](stores.md).',
     'pydantic_ai_streaming.testing': 'See [the testing kit](testing.md).',

@@ -193,7 +193,7 @@ async def test_a_durable_workflow_is_refused() -> None:
 def test_outside_of_asyncio_a_guard_says_so() -> None:
     # What another event loop finds when it asks, without one: no loop of asyncio runs.
     with pytest.raises(StreamUsageError, match='asyncio'):
-        StreamGuard().for_run(None).send(None)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue, reportUnknownMemberType] - a coroutine, driven by hand
+        StreamGuard().for_run(None).send(None)  # pyright: ignore[reportArgumentType] - a coroutine, driven by hand
 
 
 @pytest.mark.parametrize('settings', [{'on_truncation': 'ignore'}, {'recovery': 'continue'}, {'deadlines': 5}])

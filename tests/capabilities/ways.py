@@ -94,7 +94,8 @@ async def by_vercel(agent: Agent[None, Any], prompt: str, seen: Outcome, **optio
     adapter: VercelAIAdapter[None, Any] = VercelAIAdapter(
         agent=agent, run_input=SubmitMessage(id='r', trigger='submit-message', messages=[message])
     )
-    async for chunk in adapter.run_stream(on_complete=seen.end, **options):
+    async for part in adapter.run_stream(on_complete=seen.end, **options):
+        chunk: Any = part
         seen.protocol.append(chunk.type)
         if chunk.type == 'text-delta':
             seen.show(chunk.delta)

@@ -182,7 +182,7 @@ class _Sentry(RequestObserver):
 
     def response_event(self, event: ModelResponseStreamEvent) -> None:
         """The provider has sent something."""
-        self._time.sent(event, self._loop.time())
+        self._time.took(event)
 
     def response_recovered(self, event: StreamRecoveredEvent) -> None:
         """The model is asked again."""

@@ -152,6 +152,11 @@ class Watchdog:
         return not self._paused
 
     @property
+    def has_begun(self) -> bool:
+        """Whether content has come since the provider was asked."""
+        return self._began
+
+    @property
     def is_running(self) -> bool:
         """Whether silence counts right now."""
         return self._stopped is None

@@ -294,7 +294,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         """The provider has sent something. Capabilities of the agent may still keep it back, or keep it."""
         if self.driver.passes_events and type(event) is PartStartEvent:
             self._begun = event
-        self._time.sent(event, self._loop.time())
+        self._time.took(event)
 
     def response_truncated(self, model_name: str) -> None:
         """A response ended without a finish reason, and that is only to be marked."""

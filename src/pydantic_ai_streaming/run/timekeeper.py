@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
+
+from pydantic_ai.messages import PartDeltaEvent
 
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..reduce.turns import Turns
@@ -12,9 +15,15 @@ from .grace import Grace
 
 __all__ = ['Timekeeper']
 
+BATCH = 3 * 128
+"""Notes that are kept, three for each event, before they are read."""
+
 
 class Timekeeper:
     """Is told what happens at the model, and tells when a deadline has passed or a finished response stays open.
+
+    Nearly all events are content after content, which can only put a deadline off. They are noted, with the instants at
+    which they came and the next was awaited, and read when somebody asks for a deadline: a timer that rings, mostly.
 
     Args:
         loop: The event loop, whose clock counts.
@@ -33,11 +42,13 @@ class Timekeeper:
         finished: Callable[[], bool],
         end: Callable[[], bool],
     ) -> None:
-        self._loop = loop
         self._limited = not deadlines.unlimited
         self._turns = Turns(Watchdog(deadlines, loop.time()))
         self._watchdog = self._turns.watchdog
-        self._alarm = Alarm(loop, self._watchdog, late)
+        self._clock = loop.time
+        self._notes: list[Any] = []
+        self._steady = False
+        self._alarm = Alarm(loop, self, late)
         self._grace = Grace(loop, deadlines.finish_grace, finished=finished, end=end)
 
     @property
@@ -48,17 +59,34 @@ class Timekeeper:
     @property
     def elapsed(self) -> float:
         """Seconds since the run began."""
-        return self._loop.time() - self._watchdog.started
+        return self._clock() - self._watchdog.started
 
     @property
     def silent(self) -> float:
         """Seconds since something came."""
         return self._grace.silent
 
+    @property
+    def is_running(self) -> bool:
+        """Whether silence counts right now."""
+        self._read_notes()
+        return self._watchdog.is_running
+
+    @property
+    def due(self) -> Due | None:
+        """The deadline that passes next if nothing happens."""
+        self._read_notes()
+        return self._watchdog.due
+
+    def expired(self, now: float) -> Due | None:
+        """The deadline that has passed at an instant, if one has."""
+        self._read_notes()
+        return self._watchdog.expired(now)
+
     def start(self, *, waiting: bool) -> None:
         """Begin to watch. `waiting` if it is the provider's turn, as far as one knows."""
         if waiting:
-            self._watchdog.waiting(self._loop.time())
+            self._watchdog.waiting(self._clock())
         self._alarm.set()
 
     def stop(self) -> None:
@@ -68,31 +96,68 @@ class Timekeeper:
 
     def opened(self) -> None:
         """A request to the model begins."""
-        self._turns.request_opened(self._loop.time())
+        self._read_notes()
+        self._steady = False
+        self._turns.request_opened(self._clock())
         self._alarm.set()
         self._grace.start()
 
     def closed(self, *, watch_on: bool) -> None:
         """The response is over. `watch_on` if the run goes on, so that `total` may still pass."""
-        self._turns.request_closed(self._loop.time())
+        self._read_notes()
+        self._steady = False
+        self._turns.request_closed(self._clock())
         if watch_on:
             self._alarm.set()
         self._grace.cancel()
 
     def awaited(self) -> None:
         """The run waits for what the provider sends next."""
-        if self._limited:
-            self._watchdog.returned(self._loop.time())
-            if not self._alarm.complete:
-                self._alarm.set()
+        if not self._limited:
+            return
+        if self._notes:
+            self._notes.append(self._clock())
+            if len(self._notes) >= BATCH:
+                self._read_notes()
+        else:
+            self._watchdog.returned(self._clock())
+        if not self._alarm.complete:
+            self._alarm.set()
 
     def left(self) -> None:
         """Whoever is between the provider and the run takes their time, which is not the provider's silence."""
         if self._limited:
-            self._watchdog.left(self._loop.time())
+            self._read_notes()
+            self._watchdog.left(self._clock())
+
+    def took(self, event: object) -> None:
+        """The provider has sent something, and the response is left with it until the next is awaited."""
+        self._grace.last_event = now = self._clock()
+        if not self._limited:
+            return
+        if self._steady and type(event) is PartDeltaEvent:
+            self._notes += (event, now)
+            return
+        self._read_notes()
+        self.sent(event, now)
+        self._watchdog.left(now)
+        self._steady = self._watchdog.has_begun and self._watchdog.is_waiting
 
     def sent(self, event: object, now: float) -> None:
-        """The provider has sent something."""
+        """The provider has sent something; that it is awaited again is not told."""
         self._grace.last_event = now
         if self._limited and self._turns.add(event, now):
             self._alarm.set()
+
+    def _read_notes(self) -> None:
+        if not self._notes:
+            return
+        notes, self._notes = self._notes, []
+        add, left, returned = self._turns.add, self._watchdog.left, self._watchdog.returned
+        for place in range(0, len(notes), 3):
+            came = notes[place + 1]
+            add(notes[place], came)
+            left(came)
+            # The last one may still be with whoever took it.
+            for back in notes[place + 2 : place + 3]:
+                returned(back)

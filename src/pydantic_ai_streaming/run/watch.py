@@ -65,7 +65,7 @@ class RequestObserver:
         """The run does something else, as long as the next is not awaited: a capability of the agent takes its time."""
 
     def response_event(self, event: ModelResponseStreamEvent) -> None:
-        """The provider has sent something, whatever becomes of it on its way."""
+        """The provider has sent something, whatever becomes of it on its way. The response is left with it."""
 
     def response_truncated(self, model_name: str) -> None:
         """A response ended without a finish reason, and `on_truncation='mark'`."""
@@ -274,7 +274,6 @@ class ModelWatch(AbstractCapability[Any]):
                 break
             self._puller = None
             self.observer.response_event(event)
-            self.observer.response_left()
             yield event
             if self._rejection is not None:
                 break
