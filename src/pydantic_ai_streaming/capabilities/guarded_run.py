@@ -173,8 +173,9 @@ class _Sentry(RequestObserver):
 
     def response_awaited(self) -> None:
         """The run waits for what the provider sends next."""
-        self._time.awaited()
-        self._check_total()
+        now = self._time.awaited()
+        if self._total is not None and now >= self._total:
+            raise self.timeout_of_total()
 
     def response_left(self) -> None:
         """The run does something else."""
@@ -202,7 +203,6 @@ class _Sentry(RequestObserver):
         self._watch.fail_response(self._timeout(due))
 
     def _check_total(self) -> None:
-        # For every event: nothing is asked that costs more than a look at the clock.
         if self._total is not None and self._loop.time() >= self._total:
             raise self.timeout_of_total()
 

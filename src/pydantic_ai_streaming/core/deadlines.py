@@ -186,6 +186,10 @@ class Watchdog:
         self._left = False
         self._go_on(now)
 
+    def skipped(self, seconds: float) -> None:
+        """So long, in all, what the provider sent was not being read; it is now, and it is the provider's turn."""
+        self._away += seconds
+
     def _stop(self, now: float) -> None:
         if self._stopped is None:
             self._stopped = now

@@ -26,10 +26,18 @@ class Clocks(Protocol):
     """What an alarm looks at: a `Watchdog`, or one that is brought up to date before it answers."""
 
     @property
-    def is_running(self) -> bool: ...
+    def is_running(self) -> bool:
+        """Whether silence counts right now."""
+        ...
+
     @property
-    def due(self) -> Due | None: ...
-    def expired(self, now: float) -> Due | None: ...
+    def due(self) -> Due | None:
+        """The earliest limit that breaks if nothing happens, or `None`."""
+        ...
+
+    def expired(self, now: float) -> Due | None:
+        """The limit that is broken at `now`, or `None`."""
+        ...
 
 
 class Alarm:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_ai.messages import PartDeltaEvent
 
 from ..core.deadlines import Deadlines, Due, Watchdog
+from ..reduce.content import content_in
 from ..reduce.turns import Turns
 from .alarm import Alarm
 from .grace import Grace
@@ -48,6 +49,7 @@ class Timekeeper:
         self._clock = loop.time
         self._notes: list[Any] = []
         self._steady = False
+        self._counts = deadlines.min_rate is not None
         self._alarm = Alarm(loop, self, late)
         self._grace = Grace(loop, deadlines.finish_grace, finished=finished, end=end)
 
@@ -111,18 +113,18 @@ class Timekeeper:
             self._alarm.set()
         self._grace.cancel()
 
-    def awaited(self) -> None:
-        """The run waits for what the provider sends next."""
-        if not self._limited:
-            return
+    def awaited(self) -> float:
+        """The run waits for what the provider sends next. Returns the instant."""
+        now = self._clock()
         if self._notes:
-            self._notes.append(self._clock())
+            self._notes.append(now)
             if len(self._notes) >= BATCH:
                 self._read_notes()
-        else:
-            self._watchdog.returned(self._clock())
-        if not self._alarm.complete:
+        elif self._limited:
+            self._watchdog.returned(now)
+        if not self._alarm.complete and self._limited:
             self._alarm.set()
+        return now
 
     def left(self) -> None:
         """Whoever is between the provider and the run takes their time, which is not the provider's silence."""
@@ -152,12 +154,21 @@ class Timekeeper:
     def _read_notes(self) -> None:
         if not self._notes:
             return
-        notes, self._notes = self._notes, []
-        add, left, returned = self._turns.add, self._watchdog.left, self._watchdog.returned
-        for place in range(0, len(notes), 3):
-            came = notes[place + 1]
-            add(notes[place], came)
-            left(came)
-            # The last one may still be with whoever took it.
-            for back in notes[place + 2 : place + 3]:
-                returned(back)
+        events, came, back = self._notes[0::3], self._notes[1::3], self._notes[2::3]
+        self._notes = []
+        # The watchdog stands where the first of them was awaited.
+        skipped, add = self._watchdog.skipped, self._turns.add
+        if self._counts:
+            for place, event in enumerate(events):
+                add(event, came[place])
+                if place < len(back):
+                    skipped(back[place] - came[place])
+        else:
+            # Of those that only put `idle` off, the last one says it all.
+            last = next((place for place in reversed(range(len(events))) if content_in(events[place]) is not None), 0)
+            skipped(sum(back[:last]) - sum(came[:last]))
+            add(events[last], came[last])
+            skipped(sum(back[last:]) - sum(came[last : len(back)]))
+        if len(back) < len(came):
+            # The last one is still with whoever took it.
+            self._watchdog.left(came[-1])

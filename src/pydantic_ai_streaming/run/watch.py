@@ -257,10 +257,11 @@ class ModelWatch(AbstractCapability[Any]):
     async def _watched(
         self, response: StreamedResponse, events: AsyncIterator[ModelResponseStreamEvent]
     ) -> AsyncGenerator[ModelResponseStreamEvent]:
+        awaited, told = self.observer.response_awaited, self.observer.response_event
         while True:
             # Asked anew each time: every pull may come from another task.
             self._puller = task = asyncio.current_task()
-            self.observer.response_awaited()
+            awaited()
             try:
                 event = await anext(events)
             except StopAsyncIteration:
@@ -273,7 +274,7 @@ class ModelWatch(AbstractCapability[Any]):
                     raise self._failed() from None
                 break
             self._puller = None
-            self.observer.response_event(event)
+            told(event)
             yield event
             if self._rejection is not None:
                 break
