@@ -8,12 +8,22 @@ from typing import Any
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability
-from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
+from pydantic_ai.messages import (
+    FinalResultEvent,
+    ModelMessage,
+    ModelResponse,
+    NativeToolCallPart,
+    PartDeltaEvent,
+    PartEndEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+)
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from pydantic_ai_streaming import Deadlines, Recovery, RunStream, StreamTimeout, StreamUsageError
 from pydantic_ai_streaming.capabilities import StreamGuard
-from pydantic_ai_streaming.testing import Hang, ScriptedModel, Stall, ToolCall
+from pydantic_ai_streaming.testing import Event, Finish, Hang, Part, ScriptedModel, Stall, Text, ToolCall
 from tests.capabilities.ways import DRIVERS, ENDING, Outcome
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.no_task_left]
@@ -58,6 +68,23 @@ async def test_a_slow_consumer_that_holds_up_the_reading_is_no_stall(driver: str
             async for _ in result.stream_text(debounce_by=None):
                 await asyncio.sleep(30)
         assert await result.get_output() == 'one two three'
+
+
+async def test_the_first_content_starts_the_shorter_limit_though_something_empty_came_before_it() -> None:
+    nothing = Event(PartDeltaEvent(index=0, delta=TextPartDelta(content_delta='')))
+    start = Event(PartStartEvent(index=0, part=TextPart('')))
+    word = Event(PartDeltaEvent(index=0, delta=TextPartDelta(content_delta='one ')))
+    with pytest.raises(StreamTimeout) as caught:
+        await guarded(ScriptedModel([start, nothing, word, Stall()]), first=60, idle=2).run('Go')
+    assert (caught.value.phase, now() < 3) == ('idle', True)
+
+
+async def test_silence_counts_again_when_the_model_writes_after_a_tool_of_the_provider() -> None:
+    call = Part(NativeToolCallPart('web_search', {'query': 'x'}, tool_call_id='c'))
+    with pytest.raises(StreamTimeout) as caught:
+        await guarded(ScriptedModel(['one ', Text('', wait=0), call, Text('two', wait=30), Stall()]), idle=2).run('Go')
+    assert caught.value.phase == 'idle'
+    assert 30 < now() < 33
 
 
 @raising_driver
@@ -160,6 +187,20 @@ async def test_the_history_of_a_stream_over_a_guard_is_whole_while_it_recovers()
         assert [message.kind for message in stream.messages] == ['request', 'response', 'request']
         assert isinstance(reply := stream.messages[1], ModelResponse)
         assert reply.text == 'one two '
+
+
+async def test_a_response_that_goes_on_is_one_response_to_who_reads_the_events() -> None:
+    model = ScriptedModel(['one ', Stall()], ['two', Finish(provider_response_id='second')])
+    agent = Agent(model, capabilities=[StreamGuard(Deadlines(idle=2), recovery=Recovery())])
+    async with agent.run_stream_events('Go') as events:
+        seen = [event async for event in events]
+    assert sum(isinstance(event, FinalResultEvent) for event in seen) == 1
+    assert [event.index for event in seen if isinstance(event, PartStartEvent)] == [0]
+    (end,) = [event for event in seen if isinstance(event, PartEndEvent)]
+    assert (end.index, end.part) == (0, TextPart('one two'))
+    assert events.result is not None
+    # What came of two requests is known to the provider by no id.
+    assert events.result.response.provider_response_id is None
 
 
 # What is not to be done

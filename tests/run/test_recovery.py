@@ -271,6 +271,15 @@ async def test_a_stream_that_is_left_while_it_recovers_keeps_all_and_leaves_noth
     assert texts(stream.messages) == ['Go', ''.join(BEGUN), INTERRUPTED]
 
 
+async def test_stopped_before_run_stream_has_begun_the_history_has_nothing_of_the_recovery() -> None:
+    model = ScriptedModel(['Let me think. ', cut()], [Stall()])
+    agent = Agent(model, output_type=Movie)
+    async with RunStream(agent.run_stream('Go'), recovery=Recovery()) as stream:
+        await asyncio.sleep(1)
+    assert len(model.requests) == 2
+    assert texts(stream.messages) == ['Go', 'Let me think. ', INTERRUPTED]
+
+
 async def test_a_program_error_is_not_recovered_from() -> None:
     model = ScriptedModel([*BEGUN, Fail(ValueError('a bug'))], [WHOLE])
     stream = RunStream(Agent(model).run_stream_events('Go'), recovery=Recovery())
