@@ -38,9 +38,11 @@ if TYPE_CHECKING:
         ConnectionHeldOpenEvent,
         ResponseTruncatedEvent,
         RunEvent,
+        StreamRecoveredEvent,
         WholeResponseEvent,
     )
     from .reduce.exchanges import Exchange
+    from .reduce.recovery import Recovery
     from .reduce.timeline import Span, Timeline
     from .reduce.tool_call import ToolCall, ToolCallKind, ToolCallState
     from .run.merge import Merged, OnError, merge
@@ -70,6 +72,7 @@ __all__ = [
     'OnInvalid',
     'PartialOutput',
     'Phase',
+    'Recovery',
     'ResponseTruncatedEvent',
     'Retraction',
     'RunEvent',
@@ -82,6 +85,7 @@ __all__ = [
     'StoreError',
     'StoreFailure',
     'StoreUnavailable',
+    'StreamRecoveredEvent',
     'StreamStats',
     'StreamTimeout',
     'StreamTruncated',
@@ -125,6 +129,7 @@ _WHERE = {
     'OnInvalid': 'run.partials',
     'PartialOutput': 'partials.partial_output',
     'Phase': 'core.deadlines',
+    'Recovery': 'reduce.recovery',
     'ResponseTruncatedEvent': 'reduce.events',
     'Retraction': 'run.views',
     'RunEvent': 'reduce.events',
@@ -137,6 +142,7 @@ _WHERE = {
     'StoreError': 'errors',
     'StoreFailure': 'errors',
     'StoreUnavailable': 'errors',
+    'StreamRecoveredEvent': 'reduce.events',
     'StreamStats': 'core.stats',
     'StreamTimeout': 'errors',
     'StreamTruncated': 'errors',

@@ -7,14 +7,15 @@ import io
 import math
 import re
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 from inline_snapshot import snapshot
 from pydantic_ai import Agent, ModelRetry
 from pydantic_ai.exceptions import ModelConnectionError
 
-from pydantic_ai_streaming import Deadlines, RunStream, Smoothing, StreamTimeout
+from pydantic_ai_streaming import Deadlines, Recovery, RunStream, Smoothing, StreamTimeout
+from pydantic_ai_streaming.capabilities import StreamGuard
 from pydantic_ai_streaming.demo.clock import loop_factory
 from pydantic_ai_streaming.display import print_stream
 from pydantic_ai_streaming.display.sheet import Sheet, rows
@@ -153,6 +154,23 @@ def test_calls_whose_arguments_come_at_once_each_have_a_whole_line() -> None:
 Done.
 """
     )
+
+
+def broken(by: Literal['restart', 'continue']) -> Agent[None, str]:
+    cut = Fail(ModelConnectionError('scripted', 'Connection error.'))
+    model = ScriptedModel(['It is ', cut], ['It is ', 'seven.'], gap=0.1)
+    return Agent(model, capabilities=[StreamGuard(recovery=Recovery(by=by))])
+
+
+def test_a_reply_that_begins_anew_is_erased_and_one_that_goes_on_stays() -> None:
+    terminal = Terminal()
+    printed(broken('restart'), terminal)
+    assert terminal.screen == snapshot(['↻ the reply was cut off and begins anew', 'It is seven.', ''])
+    assert printed(broken('continue')) == snapshot("""\
+It is \n\
+↻ the reply was cut off and goes on
+seven.
+""")
 
 
 def test_a_rejected_attempt_is_erased_on_a_terminal() -> None:

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from .partial_outputs import PartialOutputs
     from .shown import PartialOutputEvent, TimelineEvent, ToolCallUpdateEvent
     from .smooth_text import SmoothText
+    from .stream_guard import StreamGuard
     from .tool_timeline import ToolTimeline
 
 __all__ = [
     'PartialOutputEvent',
     'PartialOutputs',
     'SmoothText',
+    'StreamGuard',
     'TimelineEvent',
     'ToolCallUpdateEvent',
     'ToolTimeline',
@@ -27,6 +29,7 @@ _MODULES = {
     'PartialOutputEvent': 'shown',
     'PartialOutputs': 'partial_outputs',
     'SmoothText': 'smooth_text',
+    'StreamGuard': 'stream_guard',
     'TimelineEvent': 'shown',
     'ToolCallUpdateEvent': 'shown',
     'ToolTimeline': 'tool_timeline',

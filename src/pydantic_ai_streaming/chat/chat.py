@@ -15,6 +15,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 from ..core.deadlines import Deadlines
 from ..errors import StreamUsageError
 from ..reduce.exchanges import exchanges
+from ..reduce.recovery import Recovery
 from ..run.misuse import check_settings
 from ..run.stream import RunStream
 from ..run.watch import OnTruncation
@@ -50,6 +51,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         history_limit: How many of the last messages to load; all by default. What is stored stays whole.
         deadlines: Limits of each turn.
         on_truncation: What to do with a reply that was cut off, as for `RunStream`.
+        recovery: How a turn goes on after a reply that breaks off, as for `RunStream`.
         journal_every: Seconds of text that may be lost when the process dies, as long as the store keeps up. A turn of
             a process that has died is taken over after three times as long. `None` keeps no journal.
         journal_characters: Characters of which the same is true; no limit by default.
@@ -98,11 +100,12 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         history_limit: int | None = None,
         deadlines: Deadlines | None = None,
         on_truncation: OnTruncation = 'raise',
+        recovery: Recovery | None = None,
         journal_every: float | None = 0.5,
         journal_characters: int | None = None,
         **options: Unpack[RunOptions[DepsT]],
     ) -> None:
-        check_settings(deadlines, on_truncation)
+        check_settings(deadlines, on_truncation, recovery)
         if store is not None and not isinstance(store, ConversationStore):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
             raise TypeError(f'store={store!r}: use a ConversationStore, such as SQLiteConversationStore("chats.db")')
         for name, value in {
@@ -115,6 +118,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         self._agent = agent
         self._deadlines = deadlines
         self._on_truncation: OnTruncation = on_truncation
+        self._recovery = recovery
         self._options = cast('dict[str, Any]', options)
         _refuse_own(self._options)
         self._turns = TurnSettings(every=journal_every, characters=journal_characters)
@@ -144,6 +148,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         *,
         output_type: None = None,
         deadlines: Deadlines | None = None,
+        recovery: Recovery | None = None,
         **options: Unpack[RunOptions[DepsT]],
     ) -> Turn[OutputT]: ...
 
@@ -154,6 +159,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         *,
         output_type: OutputSpec[OtherT],
         deadlines: Deadlines | None = None,
+        recovery: Recovery | None = None,
         **options: Unpack[RunOptions[DepsT]],
     ) -> Turn[OtherT]: ...
 
@@ -163,6 +169,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         *,
         output_type: Any = None,
         deadlines: Deadlines | None = None,
+        recovery: Recovery | None = None,
         **options: Any,
     ) -> Turn[Any]:
         """Describe the next turn; `async with chat.send(...) as stream:` begins it.
@@ -172,6 +179,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
                 that failed before anything came.
             output_type: Another output type than the agent's, for this turn.
             deadlines: Other limits than the chat's, for this turn.
+            recovery: Another recovery than the chat's, for this turn.
             **options: The parameters of `agent.run_stream_events`, except what the chat itself knows.
 
         Raises:
@@ -189,13 +197,20 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         async def as_given() -> Prompt:
             return prompt
 
-        return self._turn(as_given, output_type, deadlines, options)
+        return self._turn(as_given, output_type, deadlines, recovery, options)
 
-    def regenerate(self, *, deadlines: Deadlines | None = None, **options: Unpack[RunOptions[DepsT]]) -> Turn[OutputT]:
+    def regenerate(
+        self,
+        *,
+        deadlines: Deadlines | None = None,
+        recovery: Recovery | None = None,
+        **options: Unpack[RunOptions[DepsT]],
+    ) -> Turn[OutputT]:
         """Ask the last prompt again, in place of its reply. The reply that was there stays, as a branch.
 
         Args:
             deadlines: As for `send`.
+            recovery: As for `send`.
             **options: As for `send`.
 
         The context raises:
@@ -206,7 +221,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         async def again() -> Prompt:
             return await self._back_to(-1)
 
-        return self._turn(again, None, deadlines, cast('dict[str, Any]', options))
+        return self._turn(again, None, deadlines, recovery, cast('dict[str, Any]', options))
 
     def edit(
         self,
@@ -214,6 +229,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         *,
         exchange: int = -1,
         deadlines: Deadlines | None = None,
+        recovery: Recovery | None = None,
         **options: Unpack[RunOptions[DepsT]],
     ) -> Turn[OutputT]:
         """Ask something else in place of an earlier prompt. What followed it stays, as a branch.
@@ -222,6 +238,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
             prompt: What to ask.
             exchange: In place of which prompt, as an index into the exchanges of the stored history.
             deadlines: As for `send`.
+            recovery: As for `send`.
             **options: As for `send`.
 
         The context raises:
@@ -233,23 +250,29 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
             await self._back_to(exchange)
             return prompt
 
-        return self._turn(instead, None, deadlines, cast('dict[str, Any]', options))
+        return self._turn(instead, None, deadlines, recovery, cast('dict[str, Any]', options))
 
     def _turn(
         self,
         prompt: Callable[[], Awaitable[Prompt]],
         output_type: Any,
         deadlines: Deadlines | None,
+        recovery: Recovery | None,
         options: dict[str, Any],
     ) -> Turn[Any]:
         _refuse_own(options)
-        check_settings(deadlines, self._on_truncation)
+        check_settings(deadlines, self._on_truncation, recovery)
         options = {**self._options, **options}
 
         def describe(prompt: Prompt, conversation: Conversation) -> RunStream[Any]:
             limits: dict[str, Any] = {'usage_limits': _a_run_of_requests_after(conversation.usage), **options}
             run = self._agent.run_stream_events(prompt, output_type=output_type, conversation=conversation, **limits)
-            return RunStream(run, deadlines=deadlines or self._deadlines, on_truncation=self._on_truncation)
+            return RunStream(
+                run,
+                deadlines=deadlines or self._deadlines,
+                on_truncation=self._on_truncation,
+                recovery=recovery or self._recovery,
+            )
 
         return Turn(self._kept, self._seat, self._turns, prompt, describe)
 
@@ -327,6 +350,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
             history_limit=self._history_limit,
             deadlines=self._deadlines,
             on_truncation=self._on_truncation,
+            recovery=self._recovery,
             journal_every=self._turns.every,
             journal_characters=self._turns.characters,
             **cast('RunOptions[DepsT]', self._options),

@@ -152,6 +152,11 @@ class Watchdog:
         return not self._paused
 
     @property
+    def has_begun(self) -> bool:
+        """Whether content has come since the provider was asked."""
+        return self._began
+
+    @property
     def is_running(self) -> bool:
         """Whether silence counts right now."""
         return self._stopped is None
@@ -180,6 +185,10 @@ class Watchdog:
         """What the provider sends is being read again: its clocks go on where they stood, if it is its turn."""
         self._left = False
         self._go_on(now)
+
+    def skipped(self, seconds: float) -> None:
+        """So long, in all, what the provider sent was not being read; it is now, and it is the provider's turn."""
+        self._away += seconds
 
     def _stop(self, now: float) -> None:
         if self._stopped is None:

@@ -23,6 +23,7 @@ from ..reduce.events import (
     AttemptRejectedEvent,
     ResponseTruncatedEvent,
     RunEvent,
+    StreamRecoveredEvent,
     WholeResponseEvent,
 )
 from ..run.stream import RunStream
@@ -35,6 +36,7 @@ _MARKED = (
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     ResponseTruncatedEvent,
+    StreamRecoveredEvent,
     WholeResponseEvent,
 )
 

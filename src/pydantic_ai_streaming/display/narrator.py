@@ -17,7 +17,12 @@ from pydantic_ai.messages import (
     ToolCallPartDelta,
 )
 
-from ..reduce.events import AttemptRejectedEvent, ResponseTruncatedEvent, WholeResponseEvent
+from ..reduce.events import (
+    AttemptRejectedEvent,
+    ResponseTruncatedEvent,
+    StreamRecoveredEvent,
+    WholeResponseEvent,
+)
 from .marks import Mark
 from .sheet import Surface
 
@@ -55,6 +60,7 @@ class Narrator:
             FunctionToolResultEvent: self._tool_returns,
             AttemptRejectedEvent: self._attempt_rejected,
             ResponseTruncatedEvent: self._truncated,
+            StreamRecoveredEvent: self._recovered,
             WholeResponseEvent: self._whole,
         }
 
@@ -118,6 +124,15 @@ class Narrator:
         erased = self._surface.take_back(event.text)
         what = 'removed' if erased or not event.text else 'the text above no longer counts'
         self._surface.line(f'✗ attempt {event.attempt} was rejected, {what}: {_short(event.reason, LONGEST_RESULT)}')
+
+    def _recovered(self, event: StreamRecoveredEvent) -> None:
+        broke = {'stall': 'stalled', 'cut': 'was cut off', 'truncated': 'ended too early'}[event.broke]
+        if event.step == 'restart':
+            erased = self._surface.take_back(event.text)
+            what = 'begins anew' if erased or not event.text else 'begins anew, the text above no longer counts'
+        else:
+            what = 'goes on' if event.step == 'continue' else 'is asked for again'
+        self._surface.line(f'↻ the reply {broke} and {what}')
 
     def _truncated(self, event: ResponseTruncatedEvent) -> None:
         self._surface.line(f'… {event.model_name} ended without a finish reason: the reply is probably cut off')

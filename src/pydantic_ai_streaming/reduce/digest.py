@@ -16,7 +16,7 @@ from pydantic_ai.messages import (
 from ..core.record import Record
 from ..core.stats import Meter
 from .content import content_in, text_in
-from .events import AttemptRejectedEvent
+from .events import AttemptRejectedEvent, takes_back
 
 __all__ = ['Digest']
 
@@ -83,8 +83,9 @@ class Digest:
             self._meter.tool_calls += isinstance(event, FunctionToolCallEvent)
             if isinstance(event, FunctionToolResultEvent):
                 self._response_start = self._length
-        elif isinstance(event, AttemptRejectedEvent):
+        elif takes_back(event):
             self._meter.response_ended()
-            self._meter.attempts_rejected += 1
-            self._attempts += 1
+            rejected = isinstance(event, AttemptRejectedEvent)
+            self._meter.attempts_rejected += rejected
+            self._attempts += rejected
             self._response_start = self._length

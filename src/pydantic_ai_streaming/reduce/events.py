@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeGuard
 
-from pydantic_ai.messages import AgentStreamEvent
+from pydantic_ai.messages import AgentStreamEvent, CustomEvent
 from pydantic_ai.run import AgentRunResultEvent
+
+from .recovery import Break, Step
 
 __all__ = [
     'AttemptRejectedEvent',
     'ConnectionHeldOpenEvent',
     'ResponseTruncatedEvent',
     'RunEvent',
+    'StreamRecoveredEvent',
     'WholeResponseEvent',
+    'takes_back',
 ]
 
 
@@ -71,6 +75,34 @@ class WholeResponseEvent:
     model_name: str
     reason: str
     event_kind: Literal['whole_response'] = 'whole_response'
+
+
+@dataclass(kw_only=True)
+class StreamRecoveredEvent(CustomEvent):
+    """A response broke off, and the model is asked again. What comes next of it follows this event.
+
+    It is an event of the run like those of pydantic-ai, so that user interfaces get it too: as `data-stream_recovered`
+    with the AI SDK, as a custom event with AG-UI. It tells nothing of the error but its kind.
+
+    Attributes:
+        step: `'retry'`: nothing was shown. `'continue'`: what was shown stays, and goes on. `'restart'`: what was shown
+            of this response is taken back.
+        broke: How it broke off: `'stall'`, `'cut'` or `'truncated'`.
+        request: Which request for this response comes now, counted from 1, so 2 for the first recovery.
+        text: The text that is taken back; empty unless it is a restart.
+    """
+
+    step: Step
+    broke: Break
+    request: int
+    text: str = ''
+
+
+def takes_back(event: object) -> TypeGuard[AttemptRejectedEvent | StreamRecoveredEvent]:
+    """Whether an event says that what the response has shown no longer counts."""
+    if type(event) is StreamRecoveredEvent:
+        return event.step == 'restart'
+    return type(event) is AttemptRejectedEvent
 
 
 RunEvent: TypeAlias = (

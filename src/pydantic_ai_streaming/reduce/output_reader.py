@@ -23,7 +23,7 @@ from ..partials.partial_output import PartialOutput
 from ..partials.partial_reader import PartialReader
 from ..partials.raw import json_of
 from ..partials.shapes import Context, Shape
-from .events import AttemptRejectedEvent
+from .events import takes_back
 from .text_entry import TextEntry
 
 __all__ = ['OutputReader']
@@ -110,7 +110,7 @@ class OutputReader:
             self._part_end(event.index)
             if event.next_part_kind is None:
                 self.end()
-        elif isinstance(event, AttemptRejectedEvent):
+        elif takes_back(event):
             self._attempt += 1
             self._next_response()
         elif isinstance(event, FunctionToolResultEvent):

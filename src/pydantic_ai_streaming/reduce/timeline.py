@@ -19,7 +19,7 @@ from pydantic_ai.messages import (
     ToolResultEvent,
 )
 
-from .events import AttemptRejectedEvent
+from .events import AttemptRejectedEvent, StreamRecoveredEvent
 from .gantt import html_of, text_of
 from .tool_call import ToolCall
 from .tool_watch import ToolWatch
@@ -159,7 +159,8 @@ def _activity(event: object) -> Activity | None:
             return 'thinking'
         return 'model' if isinstance(event.delta, TextPartDelta | ToolCallPartDelta) else None
     # A tool is called when the response is over, and when it has returned, the model is waited for.
-    return 'waiting' if isinstance(event, ToolCallEvent | ToolResultEvent | AttemptRejectedEvent) else None
+    asks = isinstance(event, ToolCallEvent | ToolResultEvent | AttemptRejectedEvent | StreamRecoveredEvent)
+    return 'waiting' if asks else None
 
 
 def _spans(

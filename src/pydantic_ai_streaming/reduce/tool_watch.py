@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic_ai.messages import (
@@ -27,7 +27,7 @@ from pydantic_core import from_json
 
 from ..partials.raw import json_of
 from ..partials.shapes import Shape
-from .events import AttemptRejectedEvent
+from .events import StreamRecoveredEvent, takes_back
 from .tool_call import ENDED, ToolCall, ToolCallKind, ToolCallState
 
 __all__ = ['ToolWatch']
@@ -91,14 +91,21 @@ class ToolWatch:
             return [self._wait(self._known(part, now), now) for part in waiting]
         if isinstance(event, DeferredToolResultsEvent):
             return self._resolved(event, now)
-        if isinstance(event, AttemptRejectedEvent):
+        if takes_back(event):
             self._after_response = True
+            if isinstance(event, StreamRecoveredEvent):
+                # They were begun in what is taken back, and the run does not know of them.
+                return self._give_up((self.calls[number] for number in self._open.values()), now)
         return []
 
     def finish(self, now: float) -> list[ToolCall]:
         """The run is over. Returns the calls that did not get to an end, except those that wait for somebody."""
-        left = [call for call in self.calls if call.state not in ENDED and call.state != 'waiting']
+        left = self._give_up(self.calls, now)
         self._running.clear()
+        return left
+
+    def _give_up(self, calls: Iterable[ToolCall], now: float) -> list[ToolCall]:
+        left = [call for call in calls if call.state not in ENDED and call.state != 'waiting']
         return [self._keep(call.changed('unfinished', now)) for call in left]
 
     # While the response streams

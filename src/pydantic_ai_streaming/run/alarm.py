@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
-from ..core.deadlines import Due, Watchdog
+from ..core.deadlines import Due
 
-__all__ = ['Alarm']
+__all__ = ['Alarm', 'Clocks']
 
 SETTLE_ROUNDS = 50
 """Turns of the event loop between a deadline and its consequence. What had come before the deadline but was not read
@@ -21,6 +22,24 @@ CATCH_UP = 0.02
 """Seconds that a loop that was blocked gets to read what has come meanwhile."""
 
 
+class Clocks(Protocol):
+    """What an alarm looks at: a `Watchdog`, or one that is brought up to date before it answers."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether silence counts right now."""
+        ...
+
+    @property
+    def due(self) -> Due | None:
+        """The earliest limit that breaks if nothing happens, or `None`."""
+        ...
+
+    def expired(self, now: float) -> Due | None:
+        """The limit that is broken at `now`, or `None`."""
+        ...
+
+
 class Alarm:
     """Calls `ring` when the watchdog's deadline has passed, from the event loop, once.
 
@@ -31,7 +50,7 @@ class Alarm:
         complete: Whether silence counted when the alarm was set. If it did not, and does now, `set` it again.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, watchdog: Watchdog, ring: Callable[[Due], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, watchdog: Clocks, ring: Callable[[Due], None]) -> None:
         self._loop = loop
         self._watchdog = watchdog
         self._ring = ring

@@ -11,6 +11,7 @@ from pydantic_ai.result import StreamedRunResult
 
 from ..core.deadlines import Deadlines
 from ..errors import StreamUsageError
+from ..reduce.recovery import Recovery
 
 __all__ = ['NOT_STARTED', 'AsyncOnly', 'SyncOnly', 'ToBeEntered', 'check_settings', 'checked', 'take']
 
@@ -41,12 +42,14 @@ def take(run: AbstractAsyncContextManager[Any]) -> None:
     _taken.add(run)
 
 
-def check_settings(deadlines: object, on_truncation: object) -> None:
+def check_settings(deadlines: object, on_truncation: object, recovery: object = None) -> None:
     """Raise `TypeError` or `ValueError` for what these settings of a stream cannot be."""
     if on_truncation not in ('raise', 'mark'):
         raise ValueError(f"on_truncation={on_truncation!r}: use 'raise' or 'mark'")
     if deadlines is not None and not isinstance(deadlines, Deadlines):
         raise TypeError(f'deadlines={deadlines!r}: use Deadlines(first=..., idle=..., total=...)')
+    if recovery is not None and not isinstance(recovery, Recovery):
+        raise TypeError(f"recovery={recovery!r}: use Recovery(by='continue') or another Recovery(...)")
 
 
 def checked(run: object) -> Any:

@@ -18,7 +18,7 @@ from pydantic_ai.run import AgentRunResultEvent
 
 from ..aio.closing import over
 from ..aio.cursor import Cursor
-from ..core.deadlines import Deadlines, Due, Watchdog
+from ..core.deadlines import Deadlines, Due
 from ..core.record import Record
 from ..core.stats import StreamStats
 from ..errors import InvalidOutput, StreamTimeout, StreamTruncated
@@ -27,18 +27,17 @@ from ..reduce.events import (
     ConnectionHeldOpenEvent,
     ResponseTruncatedEvent,
     RunEvent,
+    StreamRecoveredEvent,
     WholeResponseEvent,
 )
 from ..reduce.history import reason_of, rejection_in
 from ..reduce.truncation import is_truncated
-from ..reduce.turns import Turns
-from .alarm import Alarm
 from .driver import Driver, History
-from .grace import Grace
 from .judge import OutputJudge
 from .mount import Asked
 from .observers import ModelNames, run_begins
 from .run_history import RunHistory
+from .timekeeper import Timekeeper
 from .watch import ModelWatch, OnTruncation, RequestObserver
 
 __all__ = ['Finish', 'Pump']
@@ -68,14 +67,15 @@ class Pump(RequestObserver, Generic[OutputT]):
         watch: ModelWatch | None,
         on_truncation: OnTruncation,
         asked: Asked,
+        recovers: bool = False,
     ) -> None:
         self.driver = driver
         self.record: Record[RunEvent] = Record()
         self.finish: Finish | None = None
         self.cancellation: asyncio.CancelledError | None = None
         self._deadlines = deadlines
-        self._limited = not deadlines.unlimited
         self._watch = watch
+        self._recovers = recovers
         self._on_truncation: OnTruncation = on_truncation
         self._history = RunHistory(driver, watch, given=asked.history, prompt=asked.prompt)
         self._used_before = asked.usage
@@ -97,14 +97,15 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
         self.digest = Digest(self.record, now)
-        self._turns = Turns(Watchdog(self._deadlines, now))
-        if self._watch is None:
-            # With a watch, the first request says when the provider's turn begins: setting up is not its silence.
-            self._turns.watchdog.waiting(now)
-        self._alarm = Alarm(self._loop, self._turns.watchdog, self._late)
-        grace = self._deadlines.finish_grace
-        self._grace = Grace(self._loop, grace, finished=self._model_has_finished, end=self._end_finished_response)
-        self._alarm.set()
+        self._time = Timekeeper(
+            self._loop,
+            self._deadlines,
+            late=self._late,
+            finished=self._model_has_finished,
+            end=self._end_finished_response,
+        )
+        # With a watch, the first request says when the provider's turn begins: setting up is not its silence.
+        self._time.start(waiting=self._watch is None)
         self._task = self._loop.create_task(self._run(), name='pydantic-ai-streaming run', context=run_begins(self))
         # A task that is cancelled before it has begun never runs: its end is all that tells.
         self._task.add_done_callback(lambda _: self.finish or self._conclude(asyncio.CancelledError()))
@@ -117,7 +118,7 @@ class Pump(RequestObserver, Generic[OutputT]):
     @property
     def began(self) -> float:
         """When the run began, in seconds on the loop's clock."""
-        return self._turns.watchdog.started
+        return self._time.began
 
     @property
     def now(self) -> float:
@@ -181,8 +182,7 @@ class Pump(RequestObserver, Generic[OutputT]):
             error = e  # whatever ended the run is told to every view
             if self._watch is not None:
                 await self._watch.end_leftovers()
-        self._alarm.cancel()
-        self._grace.cancel()
+        self._time.stop()
         try:
             self._conclude(error)
         finally:
@@ -227,18 +227,17 @@ class Pump(RequestObserver, Generic[OutputT]):
                 return 'stopped', None
             # Nobody cancelled the run: a tool or a hook of it let the cancellation of something else escape.
             return 'failed', RunCancelled('A cancellation came from inside the run.', messages=self.messages())
-        if isinstance(error, RunTimedOut):
+        if isinstance(error, RunTimedOut | StreamTimeout):
             return 'timed_out', error
         if isinstance(error, RunCancelled):
             return 'stopped', error
         return ('truncated' if isinstance(error, StreamTruncated) else 'failed'), error
 
     def _timeout(self, due: Due) -> StreamTimeout:
-        elapsed = self._loop.time() - self._turns.watchdog.started
         return StreamTimeout(
             phase=due.phase,
             limit=due.limit,
-            elapsed=elapsed,
+            elapsed=self._time.elapsed,
             text=self.digest.text,
             messages=self.messages(),
             usage=self.driver.usage(),
@@ -249,7 +248,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         now = self._loop.time()
         if self._watch is None:
             self._look_closer(event)
-            self._provider_sent(event, now)
+            self._time.sent(event, now)
         # Views may have learnt of a deadline already while the run still unwinds.
         if not self.record.closed:
             self.record.append(event, now)
@@ -278,11 +277,6 @@ class Pump(RequestObserver, Generic[OutputT]):
             if not self._task.cancelling():
                 self._task.cancel()
 
-    def _provider_sent(self, event: object, now: float) -> None:
-        self._grace.last_event = now
-        if self._limited and self._turns.add(event, now):
-            self._alarm.set()
-
     def _tell(self, event: RunEvent) -> None:
         if not self.record.closed:
             self.record.append(event, self._loop.time())
@@ -295,36 +289,27 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._begun = None
         self._history.asked(messages)
         self._look_for_a_rejection()
-        self._turns.request_opened(self._loop.time())
-        self._alarm.set()
-        self._grace.start()
+        self._time.opened()
 
     def request_closed(self) -> None:
         """The response is over and its connection closed, however that came."""
-        self._turns.request_closed(self._loop.time())
         if self._watch is not None:
             self._answered.append((len(self.record), self._watch.names))
-        if self._expired is None:
-            self._alarm.set()
-        self._grace.cancel()
+        self._time.closed(watch_on=self._expired is None)
 
     def response_awaited(self) -> None:
         """The run waits for what the provider sends next."""
-        if self._limited:
-            self._turns.watchdog.returned(self._loop.time())
-            if not self._alarm.complete:
-                self._alarm.set()
+        self._time.awaited()
 
     def response_left(self) -> None:
-        """Whoever is between the provider and the run takes their time, which is not the provider's silence."""
-        if self._limited:
-            self._turns.watchdog.left(self._loop.time())
+        """Whoever is between the provider and the run takes their time."""
+        self._time.left()
 
     def response_event(self, event: ModelResponseStreamEvent) -> None:
         """The provider has sent something. Capabilities of the agent may still keep it back, or keep it."""
         if self.driver.passes_events and type(event) is PartStartEvent:
             self._begun = event
-        self._provider_sent(event, self._loop.time())
+        self._time.took(event)
 
     def response_truncated(self, model_name: str) -> None:
         """A response ended without a finish reason, and that is only to be marked."""
@@ -334,6 +319,11 @@ class Pump(RequestObserver, Generic[OutputT]):
     def response_whole(self, model_name: str, reason: str) -> None:
         """The model cannot stream, so it was asked for a whole response."""
         self._tell(WholeResponseEvent(model_name=model_name, reason=reason))
+
+    def response_recovered(self, event: StreamRecoveredEvent) -> None:
+        """The model is asked again. Where the events of the run are read, this one is among them."""
+        if not self.driver.passes_events:
+            self._tell(event)
 
     def _rejected(self, reason: str, tool_name: str | None = None) -> None:
         self._tell(self.digest.rejection(reason, tool_name=tool_name))
@@ -368,6 +358,10 @@ class Pump(RequestObserver, Generic[OutputT]):
         if self._task.cancelling() or (due.phase != 'total' and self._end_finished_response()):
             # One that is on its way out is not late; and a second cancellation would meet it while it closes things.
             return
+        # With a recovery the response fails, and the run only if there is nothing more to try.
+        watch = self._watch if self._recovers and due.phase != 'total' else None
+        if watch is not None and watch.fail_response(self._timeout(due)):
+            return
         self._expired = due
         self._task.cancel()
         self._surfacing = self._loop.call_later(SURFACE_AFTER, self._surface)
@@ -383,7 +377,7 @@ class Pump(RequestObserver, Generic[OutputT]):
     def _end_finished_response(self) -> bool:
         if self._watch is None or not self._watch.finished:
             return False
-        waited = self._grace.silent
+        waited = self._time.silent
         if not self._watch.end_response():
             return False
         self._tell(ConnectionHeldOpenEvent(waited=waited))

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 
 from ..reduce.history import resumable, with_results
+from ..reduce.recovery import asks_to_go_on
 from .driver import Driver, History
 from .watch import ModelWatch
 
@@ -37,6 +38,9 @@ class RunHistory:
 
     def asked(self, messages: Sequence[ModelMessage]) -> None:
         """The model is asked with these messages."""
+        if asks_to_go_on(messages):
+            # Another attempt at the same response.
+            return
         self._asked = messages
         self._replies_before = _replies((self._driver.history() or self._of_request()).added)
 

@@ -26,6 +26,7 @@ from ..partials.partial_output import PartialOutput, as_path
 from ..reduce.content import text_in, thinking_in
 from ..reduce.events import RunEvent
 from ..reduce.output_reader import OutputReader
+from ..reduce.recovery import Recovery
 from ..reduce.timeline import Timeline, timeline_of
 from ..reduce.tool_call import ToolCall
 from .driver import Driver, Run
@@ -58,8 +59,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
     Leaving the context ends it, closes the provider's connection and waits until no task is left. However it ends,
     `text_so_far`, `messages`, `usage`, `stats` and the views still tell all that came, also after the context.
 
-    If the run fails, each view raises the error after everything that came before it. If nobody has seen the error
-    when the context is left, it is raised there.
+    If the run fails, each view raises the error after all that came before it, and the context if nobody has seen it.
 
     Args:
         run: `agent.run_stream_events(...)` or `agent.run_stream(...)`, not entered yet.
@@ -67,6 +67,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
             after the model has finished is closed after `Deadlines.finish_grace`.
         on_truncation: What to do when a response ends without a finish reason. `'raise'` raises `StreamTruncated`;
             `'mark'` takes the reply as it is, with `finish == 'truncated'` and a `ResponseTruncatedEvent`.
+        recovery: How to go on after a response that breaks off, in place of failing.
 
     Raises:
         TypeError: `run` is something else, for example the agent's method without its call.
@@ -102,6 +103,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         *,
         deadlines: Deadlines | None = None,
         on_truncation: OnTruncation = 'raise',
+        recovery: Recovery | None = None,
     ) -> None: ...
 
     @overload
@@ -111,6 +113,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         *,
         deadlines: Deadlines | None = None,
         on_truncation: OnTruncation = 'raise',
+        recovery: Recovery | None = None,
     ) -> None: ...
 
     def __init__(
@@ -119,9 +122,10 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         *,
         deadlines: Deadlines | None = None,
         on_truncation: OnTruncation = 'raise',
+        recovery: Recovery | None = None,
     ) -> None:
-        check_settings(deadlines, on_truncation)
-        watch = ModelWatch(on_truncation=on_truncation)
+        check_settings(deadlines, on_truncation, recovery)
+        watch = ModelWatch(on_truncation=on_truncation, recovery=recovery)
         asked = asked_of(checked(run))
         output_type = output_type_of(run)
         take(run)
@@ -133,6 +137,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
             watch=watch if mounted else None,
             asked=asked,
             on_truncation=on_truncation,
+            recovers=recovery is not None,
         )
         watch.observer = self._pump
         tap(run, self._pump.add)
@@ -167,8 +172,8 @@ class RunStream(AsyncOnly, Generic[OutputT]):
     def text(self, *, smoothing: Smoothing | None = None) -> AsyncIterator[str]:
         """View the text of the run, from its beginning.
 
-        Joined, the pieces are the text that the model has streamed. A response that output validation rejects is
-        announced by a `Retraction`, an empty piece, before the next attempt begins.
+        Joined, the pieces are the text that the model has streamed. Where output validation rejects a response, or a
+        recovery restarts it, a `Retraction`, an empty piece, comes before the next attempt.
 
         Args:
             smoothing: How to pace the pieces; `None` yields them as they come.
@@ -219,8 +224,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         pump = self._started()
         if on_invalid not in ('report', 'stop', 'retry'):
             raise ValueError(f"on_invalid={on_invalid!r}: use 'report', 'stop' or 'retry'")
-        if self._outputs is None:
-            self._outputs = outputs_of(self._output_type)
+        self._outputs = self._outputs or outputs_of(self._output_type)
         if on_invalid == 'retry' and not self._asks_again:
             raise StreamUsageError(
                 "on_invalid='retry' needs RunStream(agent.run_stream_events(...)): agent.run_stream(...) asks a model "
@@ -331,7 +335,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
 
         Raises:
             StreamUsageError: The run goes on, or was stopped.
-            Exception: What the run failed with.
+            Exception: As the run.
         """
         pump = self._started()
         if pump.record.error is not None:

@@ -21,6 +21,7 @@ from ..core.stats import StreamStats
 from ..errors import StreamUsageError
 from ..partials.partial_output import PartialOutput
 from ..reduce.events import RunEvent
+from ..reduce.recovery import Recovery
 from ..reduce.timeline import Timeline
 from ..reduce.tool_call import ToolCall
 from .misuse import SyncOnly
@@ -43,6 +44,7 @@ def run_stream_sync(
     *,
     deadlines: Deadlines | None = None,
     on_truncation: OnTruncation = 'raise',
+    recovery: Recovery | None = None,
 ) -> SyncRunStream[OutputT]: ...
 
 
@@ -52,11 +54,16 @@ def run_stream_sync(
     *,
     deadlines: Deadlines | None = None,
     on_truncation: OnTruncation = 'raise',
+    recovery: Recovery | None = None,
 ) -> SyncRunStream[OutputT]: ...
 
 
 def run_stream_sync(
-    run: Any, *, deadlines: Deadlines | None = None, on_truncation: OnTruncation = 'raise'
+    run: Any,
+    *,
+    deadlines: Deadlines | None = None,
+    on_truncation: OnTruncation = 'raise',
+    recovery: Recovery | None = None,
 ) -> SyncRunStream[Any]:
     """Watch a run without `await`: a `RunStream` in a thread of its own, with its views as plain iterators.
 
@@ -68,6 +75,7 @@ def run_stream_sync(
         run: `agent.run_stream_events(...)` or `agent.run_stream(...)`, not entered yet.
         deadlines: As for `RunStream`.
         on_truncation: As for `RunStream`.
+        recovery: As for `RunStream`.
 
     Raises:
         TypeError: As for `RunStream`.
@@ -85,7 +93,7 @@ def run_stream_sync(
         #> No await in sight. complete
         ```
     """
-    return SyncRunStream(RunStream(run, deadlines=deadlines, on_truncation=on_truncation))
+    return SyncRunStream(RunStream(run, deadlines=deadlines, on_truncation=on_truncation, recovery=recovery))
 
 
 class SyncRunStream(SyncOnly, Generic[OutputT]):

@@ -8,7 +8,7 @@ from typing import Self
 from ..aio.cursor import Cursor
 from ..aio.paced import Paced
 from ..core.pacing import Smoothing
-from ..reduce.events import AttemptRejectedEvent, RunEvent
+from ..reduce.events import AttemptRejectedEvent, RunEvent, StreamRecoveredEvent, takes_back
 
 __all__ = ['Retraction', 'TextView', 'check_smoothing', 'text_view']
 
@@ -19,7 +19,8 @@ class Retraction(str):
     It prints as nothing, so a plain `print(piece, end='')` stays right; whoever can, removes what was shown.
 
     Attributes:
-        event: The event that told of it, with the text that is taken back.
+        event: The event that told of it, with the text that is taken back: output validation has rejected the attempt,
+            or the response broke off and begins anew.
 
     Example:
         >>> event = AttemptRejectedEvent(attempt=1, text='It is 7.', start=0, reason='not a prime')
@@ -29,10 +30,10 @@ class Retraction(str):
     """
 
     __slots__ = ('event',)
-    event: AttemptRejectedEvent
+    event: AttemptRejectedEvent | StreamRecoveredEvent
 
-    def __new__(cls, event: AttemptRejectedEvent) -> Self:
-        """Make the empty piece for a rejected attempt."""
+    def __new__(cls, event: AttemptRejectedEvent | StreamRecoveredEvent) -> Self:
+        """Make the empty piece for what takes an attempt back."""
         piece = super().__new__(cls)
         piece.event = event
         return piece
@@ -57,7 +58,7 @@ def _or_retraction(read: Callable[[object], str]) -> Callable[[RunEvent], str]:
     """Make a reader of text tell of rejected attempts too, in their place."""
 
     def piece_in(event: RunEvent) -> str:
-        return Retraction(event) if type(event) is AttemptRejectedEvent else read(event)
+        return Retraction(event) if takes_back(event) else read(event)
 
     return piece_in
 

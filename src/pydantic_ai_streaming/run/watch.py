@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -21,16 +21,9 @@ from pydantic_ai.capabilities import (
     WrapOutputValidateHandler,
     WrapRunHandler,
 )
-from pydantic_ai.exceptions import ModelRetry, UnexpectedModelBehavior, UserError
+from pydantic_ai.exceptions import ModelRetry
 from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelResponse, ModelResponseStreamEvent
-from pydantic_ai.models import (
-    CompletedStreamedResponse,
-    Model,
-    ModelRequestContext,
-    ModelRequestParameters,
-    StreamedResponse,
-)
-from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.models import Model, ModelRequestContext, ModelRequestParameters, StreamedResponse
 from pydantic_ai.output import OutputContext, OutputMode
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.settings import ModelSettings
@@ -39,9 +32,11 @@ from pydantic_ai.toolsets import ToolsetTool
 
 from ..aio.closing import drain
 from ..errors import StreamTruncated
+from ..reduce.events import StreamRecoveredEvent
+from ..reduce.recovery import Recovery
 from ..reduce.truncation import is_truncated
-from .leaving import close_abandoned, close_left
 from .observers import ModelNames
+from .watched import WatchedModel
 
 __all__ = ['ModelWatch', 'OnTruncation', 'RequestObserver']
 
@@ -58,6 +53,12 @@ class RequestObserver:
     def request_closed(self) -> None:
         """The response is over and its connection closed, however that came."""
 
+    def request_failed(self, error: Exception) -> None:
+        """The run fails with this error of its model, after every recovery that there was."""
+
+    def response_recovered(self, event: StreamRecoveredEvent) -> None:
+        """A response broke off, and the model is asked again. The same event follows among those of the run."""
+
     def response_awaited(self) -> None:
         """The run waits for what the provider sends next."""
 
@@ -65,7 +66,7 @@ class RequestObserver:
         """The run does something else, as long as the next is not awaited: a capability of the agent takes its time."""
 
     def response_event(self, event: ModelResponseStreamEvent) -> None:
-        """The provider has sent something, whatever becomes of it on its way."""
+        """The provider has sent something, whatever becomes of it on its way. The response is left with it."""
 
     def response_truncated(self, model_name: str) -> None:
         """A response ended without a finish reason, and `on_truncation='mark'`."""
@@ -80,6 +81,7 @@ class ModelWatch(AbstractCapability[Any]):
 
     observer: RequestObserver = field(default_factory=RequestObserver, repr=False)
     on_truncation: OnTruncation = 'raise'
+    recovery: Recovery | None = None
 
     context: Any = field(default=None, init=False, repr=False)
     """What validators of the run find in `info.context`."""
@@ -98,9 +100,11 @@ class ModelWatch(AbstractCapability[Any]):
     _reply: ModelResponse | None = field(default=None, init=False, repr=False)
     _rejection: str | None = field(default=None, init=False, repr=False)
     _response: StreamedResponse | None = field(default=None, init=False, repr=False)
+    _whole: StreamedResponse | None = field(default=None, init=False, repr=False)
     _puller: asyncio.Task[Any] | None = field(default=None, init=False, repr=False)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]], init=False, repr=False)
     _ending: bool = field(default=False, init=False, repr=False)
+    _failure: Exception | None = field(default=None, init=False, repr=False)
     _cancelled_before: int = field(default=0, init=False, repr=False)
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
@@ -115,7 +119,9 @@ class ModelWatch(AbstractCapability[Any]):
         self._tasks.add(_current_task())
         self.context = ctx.validation_context
         everybody = ctx.root_capability.capabilities if isinstance(ctx.root_capability, CombinedCapability) else [self]
-        self.alone = not any(other.has_wrap_run_event_stream for other in everybody if other is not self)
+        self.alone = not any(
+            other.has_wrap_run_event_stream for other in everybody if not isinstance(other, ModelWatch)
+        )
         self.tools = {} if ctx.tool_manager is None else ctx.tool_manager.tools or {}
         return await handler(request_context)
 
@@ -172,7 +178,7 @@ class ModelWatch(AbstractCapability[Any]):
 
     def get_wrapper_model(self, model: Model) -> Model:
         """Wrap the model of a request."""
-        return _WatchedModel(model, self)
+        return WatchedModel(model, self)
 
     def wrap_run_event_stream(
         self, ctx: RunContext[Any], *, stream: AsyncIterable[AgentStreamEvent]
@@ -183,26 +189,55 @@ class ModelWatch(AbstractCapability[Any]):
     @property
     def reply(self) -> ModelResponse | None:
         """What has come of the response that is being streamed, or else of the last one."""
-        return self._reply if self._response is None else self._response.get()
+        response = self._whole or self._response
+        return self._reply if response is None else response.get()
 
     @property
     def finished(self) -> bool:
         """Whether the model has given its finish reason in the response that is being streamed."""
         response = self._response
-        return response is not None and response.finish_reason is not None
+        return response is not None and response.get().finish_reason is not None
 
     def end_response(self) -> bool:
         """End the response that is being streamed, as if the provider had closed the connection.
 
         Returns whether there was one to end. The run goes on with what the model has said.
         """
-        if self._puller is None:
+        return self._interrupt(None)
+
+    def fail_response(self, error: Exception) -> bool:
+        """End the request or the response that is waited for with an error, as if the provider had failed with it.
+
+        Returns whether there was one to end.
+        """
+        return self._interrupt(error)
+
+    def _interrupt(self, error: Exception | None) -> bool:
+        if self._puller is None or self._ending:
             return False
-        self._ending = True
+        self._ending, self._failure = True, error
         self._cancelled_before = self._puller.cancelling()
         # As asyncio.timeout does it: cancel what waits for the connection, and take the cancellation back there.
         self._puller.cancel()
         return True
+
+    async def opened(self, opening: Awaitable[StreamedResponse]) -> StreamedResponse:
+        """Wait for a response to begin, as long as nobody fails it."""
+        self._puller = task = _current_task()
+        try:
+            return await opening
+        except asyncio.CancelledError:
+            if not self._ours(task):
+                raise
+            raise self._failed() from None
+        finally:
+            self._puller = None
+
+    def whole(self, response: StreamedResponse | None) -> None:
+        """Name the response that several attempts make, while there is one."""
+        if response is None:
+            self._reply = self.reply
+        self._whole = response
 
     def attach(self, response: StreamedResponse) -> None:
         """Watch a response as it is streamed."""
@@ -210,6 +245,8 @@ class ModelWatch(AbstractCapability[Any]):
         # Of several models (FallbackModel), the response says which one it is.
         provider, requested, _ = self.names
         self.names = ModelNames(response.provider_name or provider, requested, response.model_name)
+        if type(response).__aiter__ is not StreamedResponse.__aiter__:
+            aiter(response)  # one that makes its events in its own way makes them now
         if (begun := response._event_iterator) is not None:  # pyright: ignore[reportPrivateUsage]
             # FallbackModel has waited for the first event, and hands the stream over with it.
             response._event_iterator = self._watched(response, begun)  # pyright: ignore[reportPrivateUsage]
@@ -228,22 +265,24 @@ class ModelWatch(AbstractCapability[Any]):
     async def _watched(
         self, response: StreamedResponse, events: AsyncIterator[ModelResponseStreamEvent]
     ) -> AsyncGenerator[ModelResponseStreamEvent]:
+        awaited, told = self.observer.response_awaited, self.observer.response_event
         while True:
             # Asked anew each time: every pull may come from another task.
             self._puller = task = asyncio.current_task()
-            self.observer.response_awaited()
+            awaited()
             try:
                 event = await anext(events)
             except StopAsyncIteration:
                 break
             except asyncio.CancelledError:
-                # Taken back only if it is ours: another one may have come at the same instant, and has to go on.
-                if not self._ending or task is None or task.uncancel() > self._cancelled_before:
+                if not self._ours(task):
                     raise
+                if self._failure is not None:
+                    self._puller = None
+                    raise self._failed() from None
                 break
             self._puller = None
-            self.observer.response_event(event)
-            self.observer.response_left()
+            told(event)
             yield event
             if self._rejection is not None:
                 break
@@ -256,64 +295,25 @@ class ModelWatch(AbstractCapability[Any]):
         if is_truncated(response.get()):
             self._truncated(response.model_name)
 
+    def _ours(self, task: asyncio.Task[Any] | None) -> bool:
+        """Take back a cancellation if it is ours: another one may have come at the same instant, and has to go on."""
+        if not self._ending or task is None or task.uncancel() > self._cancelled_before:
+            return False
+        self._ending = False
+        return True
+
+    def _failed(self) -> Exception:
+        failure, self._failure = self._failure, None
+        assert failure is not None, 'only a failure ends what has not begun'
+        return failure
+
     def _truncated(self, model_name: str) -> None:
         if self.on_truncation == 'raise':
             raise StreamTruncated(model_name=model_name)
         self.observer.response_truncated(model_name)
 
 
-class _WatchedModel(WrapperModel):
-    def __init__(self, wrapped: Model, watch: ModelWatch) -> None:
-        super().__init__(wrapped)
-        self._watch = watch
-
-    @asynccontextmanager
-    async def request_stream(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-        run_context: RunContext[Any] | None = None,
-    ) -> AsyncGenerator[StreamedResponse]:
-        watch = self._watch
-        watch.asking(self.wrapped, model_settings, model_request_parameters)
-        watch.observer.request_opened(messages)
-        try:
-            async with AsyncExitStack() as stack:
-                opening = self.wrapped.request_stream(messages, model_settings, model_request_parameters, run_context)
-                try:
-                    response = await stack.enter_async_context(opening)
-                except (NotImplementedError, AssertionError, UserError) as error:
-                    if not _cannot_stream(self.wrapped, error):
-                        raise
-                    watch.observer.response_whole(self.model_name, str(error))
-                    whole = await self.wrapped.request(messages, model_settings, model_request_parameters)
-                    watch.observer.response_left()
-                    yield CompletedStreamedResponse(
-                        whole, model_request_parameters=model_request_parameters, replay_events=True
-                    )
-                    return
-                except UnexpectedModelBehavior as error:
-                    if watch.on_truncation == 'raise' and error.message.startswith('Streamed response ended without'):
-                        raise StreamTruncated(model_name=self.model_name) from error
-                    raise
-                watch.attach(response)
-                watch.observer.response_left()
-                stack.push_async_callback(close_left, response)
-                yield response
-        except Exception as error:
-            await close_abandoned(error)
-            raise
-        finally:
-            watch.detach()
-
-
 def _current_task() -> asyncio.Task[Any]:
     task = asyncio.current_task()
     assert task is not None, 'pydantic-ai runs agents in tasks'
     return task
-
-
-def _cannot_stream(model: Model, error: Exception) -> bool:
-    # The kinds of model say it in different ways; UserError and AssertionError can also mean something else.
-    return isinstance(error, NotImplementedError) or 'stream' in str(error).lower()

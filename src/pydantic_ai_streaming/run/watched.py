@@ -1,0 +1,138 @@
+"""The model of a run with a watch on it: each request is seen from its beginning to its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from pydantic_ai.exceptions import UnexpectedModelBehavior, UserError
+from pydantic_ai.messages import ModelMessage
+from pydantic_ai.models import (
+    CompletedStreamedResponse,
+    Model,
+    ModelRequestParameters,
+    StreamedResponse,
+    infer_model,
+)
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.tools import RunContext
+
+from ..errors import StreamTruncated
+from .leaving import close_abandoned, close_left
+from .recovering import RecoveringResponse
+from .whole_response import cannot_stream
+
+if TYPE_CHECKING:
+    from .watch import ModelWatch
+
+__all__ = ['WatchedModel']
+
+
+class WatchedModel(WrapperModel):
+    """Tells a `ModelWatch` of each request, and asks again where a response breaks off, if there is a recovery."""
+
+    def __init__(self, wrapped: Model, watch: ModelWatch) -> None:
+        super().__init__(wrapped)
+        self._watch = watch
+
+    def prepare_messages(
+        self, messages: list[ModelMessage], model_request_parameters: ModelRequestParameters | None = None
+    ) -> list[ModelMessage]:
+        """Prepare the messages, unless another model may be asked: then each prepares them for itself."""
+        if self._has_fallback:
+            return messages
+        return super().prepare_messages(messages, model_request_parameters)
+
+    @property
+    def _has_fallback(self) -> bool:
+        recovery = self._watch.recovery
+        return recovery is not None and bool(recovery.fallback)
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Stream a response that is watched, of as many attempts as it takes."""
+        watch = self._watch
+        try:
+            if watch.recovery is None:
+                attempt = self._attempt(1, messages, model_settings, model_request_parameters, run_context)
+                async with attempt as response:
+                    yield response
+                return
+            recovering = RecoveringResponse(
+                watch.recovery,
+                lambda number, asked: self._attempt(
+                    number, asked, model_settings, model_request_parameters, run_context
+                ),
+                model=self.wrapped,
+                messages=messages,
+                parameters=model_request_parameters,
+                told=watch.observer.response_recovered,
+                text_is_data=lambda: watch.output_mode in ('native', 'prompted'),
+            )
+            watch.whole(recovering)
+            try:
+                async with recovering:
+                    yield recovering
+            finally:
+                watch.whole(None)
+        except Exception as error:
+            watch.observer.request_failed(error)
+            raise
+
+    @asynccontextmanager
+    async def _attempt(
+        self,
+        number: int,
+        messages: list[ModelMessage],
+        settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+        context: RunContext[Any] | None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        watch = self._watch
+        model = self.wrapped
+        if self._has_fallback and watch.recovery is not None:
+            model = infer_model(watch.recovery.model(number, self.wrapped))
+            messages = model.prepare_messages(messages, parameters)
+        watch.asking(model, settings, parameters)
+        watch.observer.request_opened(messages)
+        try:
+            async with AsyncExitStack() as stack:
+                opening = stack.enter_async_context(model.request_stream(messages, settings, parameters, context))
+                try:
+                    response = await watch.opened(opening)
+                except (NotImplementedError, AssertionError, UserError) as error:
+                    if not cannot_stream(error):
+                        raise
+                    watch.observer.response_whole(model.model_name, str(error))
+                    whole = await watch.opened(_whole(model, messages, settings, parameters))
+                    watch.observer.response_left()
+                    yield whole
+                    return
+                except UnexpectedModelBehavior as error:
+                    if watch.on_truncation == 'raise' and error.message.startswith('Streamed response ended without'):
+                        raise StreamTruncated(model_name=model.model_name) from error
+                    raise
+                watch.attach(response)
+                watch.observer.response_left()
+                stack.push_async_callback(close_left, response)
+                yield response
+        except Exception as error:
+            await close_abandoned(error)
+            raise
+        finally:
+            watch.detach()
+
+
+async def _whole(
+    model: Model, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
+) -> StreamedResponse:
+    response = await model.request(messages, settings, parameters)
+    return CompletedStreamedResponse(response, model_request_parameters=parameters, replay_events=True)
