@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import UnexpectedModelBehavior
 
@@ -20,7 +22,7 @@ LINES = ['- 20 min: Book the ferry', '- 5 min: Buy bread', '- 15 min: Pack the r
 TASK = '{"minutes": %s, "title": "%s"}'
 
 
-async def plan(exercise: Exercise, *responses: list[Step | str]) -> tuple[Screen, object]:
+async def plan(exercise: Exercise, *responses: list[Step | str]) -> tuple[Screen, Any]:
     agent = Agent(ScriptedModel(*responses, gap=1), output_type=list[exercise.get('Task')])
     with Screen() as screen:
         tasks = await exercise.call('plan', agent, 'What is to do?')
@@ -47,7 +49,7 @@ async def check_a_task_does_not_wait_for_the_next(exercise: Exercise) -> None:
 
 async def check_the_list_is_given_back(exercise: Exercise) -> None:
     _, tasks = await plan(exercise, [ToolCall('final_result', pieces=PIECES)])
-    printed = [f'- {task.minutes} min: {task.title}' for task in tasks] if isinstance(tasks, list) else tasks
+    printed = [f'- {task.minutes} min: {task.title}' for task in tasks or ()]
     assert printed == LINES, f'The function was to return the list of the three tasks, and returns {tasks!r}.'
 
 
@@ -69,5 +71,5 @@ async def check_a_task_that_is_wrong_is_left_out_and_asked_for_again(exercise: E
         f'The second task was to take "soon" minutes, and in the next attempt is another one. You print {lines}; '
         f'it was to be {LINES[1:]}.'
     )
-    number = len(tasks) if isinstance(tasks, list) else None
+    number = len(tasks or ())
     assert number == 2, f'The list of the second attempt has two tasks, and you give back {tasks!r}.'
