@@ -55,14 +55,14 @@ async def main() -> None:
     clock = asyncio.get_running_loop().time
     for name, agent in (('batches', batches), ('words', words)):
         for way in (arrival, naive, right):
-            seen: list[tuple[float, int]] = []
+            seen: list[float] = []
             began = clock()
-            await way(agent, lambda piece, seen=seen, began=began: seen.append((clock() - began, len(piece))))
-            times = [at for at, _ in seen]
-            pause = max(later - earlier for earlier, later in pairwise(times))
+            await way(agent, lambda _, seen=seen, began=began: seen.append(clock() - began))
+            pause = max(later - earlier for earlier, later in pairwise(seen))
+            rate = len(seen) / seen[-1]
             print(
-                f'{name:8} {way.__name__:8} {len(seen):2} updates of {max(size for _, size in seen):2} characters '
-                f'at most, from {times[0]:.2f} s to {times[-1]:.2f} s, longest pause {pause:.2f} s'
+                f'{name:8} {way.__name__:8} from {seen[0]:.2f} s to {seen[-1]:.2f} s, '
+                f'updates {rate:.0f}/s, longest pause {pause:.2f} s'
             )
 
 
