@@ -296,7 +296,8 @@ async def test_a_client_that_goes_away_stops_the_run(client: Client, silent: str
         await see(client, f'http://{address}/answer', enough=lambda seen: bool(seen.text))
         took = await until(lambda: model.requests[0].closed is not None)
         assert took < 0.1
-        assert model.requests[0].closed == 'cancelled'
+        # A model that talks may be left between two pieces.
+        assert model.requests[0].closed in ('cancelled', 'left')
         await until(nothing_goes_on)
 
 

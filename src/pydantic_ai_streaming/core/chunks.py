@@ -18,8 +18,8 @@ class Chunks:
         >>> chunks = Chunks(within=0.001)
         >>> [chunks.content(now) for now in (1.0, 1.5, 1.5004, 1.75)]
         [None, None, None, 0.5004]
-        >>> chunks.response_ended()
-        0.2495999999999998
+        >>> round(chunks.response_ended(), 4)
+        0.2496
     """
 
     __slots__ = ('_before', '_begin', '_end', '_within')
