@@ -12,6 +12,9 @@ from typing import Any
 
 __all__ = ['Exercise', 'NotYet', 'load', 'told']
 
+PREFIX = '_lesson_'
+"""What the names of modules begin with that are made of a lesson's files."""
+
 
 class NotYet(AssertionError):
     """What is still to do, in a sentence. Checks raise it, or use `assert` with a sentence."""
@@ -64,10 +67,16 @@ def load(path: Path) -> ModuleType:
     Raises:
         Exception: What the file raises; `SyntaxError` if it is not Python.
     """
-    name = f'_lesson_{path.parent.name}_{path.stem}'
+    name = f'{PREFIX}{path.parent.name}_{path.stem}'
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise FileNotFoundError(path)
+    from pydantic_ai.messages import CUSTOM_EVENT_TYPES  # not before a lesson runs: it takes a second
+
+    # pydantic-ai has each name of an event once, and a learner may well have the solution's in the exercise.
+    for tag, kind in list(CUSTOM_EVENT_TYPES.items()):
+        if kind.__module__.startswith(PREFIX):
+            CUSTOM_EVENT_TYPES.pop(tag)
     # Dataclasses and models look their module up there.
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     # Not through the loader, which would take the byte code of a file that was saved twice within a second.
