@@ -7,7 +7,10 @@
     ├── StreamUsageError             the program asks for what cannot be (also a pydantic-ai UserError)
     │   └── TurnInProgress           the conversation has a turn that goes on
     ├── ConversationChanged          somebody else has saved the conversation (also a ConversationConflict)
-    └── StoreError                   a conversation store cannot do what it was asked for
+    ├── StreamLogError               a stream of a log is not as the program takes it to be
+    │   ├── StreamMissing            there is no such stream         (also a LookupError)
+    │   └── StreamFenced             another producer has taken over
+    └── StoreError                   a conversation store or a log cannot do what it was asked for
         ├── StoreUnavailable         it cannot be reached, for now   (also a ConnectionError)
         ├── EntryMissing             it does not have an entry       (also a LookupError)
         └── ScopeConflict            the conversation is another's   (also a pydantic-ai ConversationConflict)
@@ -39,6 +42,9 @@ __all__ = [
     'StoreError',
     'StoreFailure',
     'StoreUnavailable',
+    'StreamFenced',
+    'StreamLogError',
+    'StreamMissing',
     'StreamTimeout',
     'StreamTruncated',
     'StreamUsageError',
@@ -191,8 +197,44 @@ class ConversationChanged(StreamingError, ConversationConflict):
         )
 
 
+class StreamLogError(StreamingError):
+    """A stream of a log is not as the program takes it to be. It is as it was.
+
+    Attributes:
+        stream_id: The stream.
+        reason: `missing`, `exists`, `fenced`, `closed`, `changed` or `held`.
+    """
+
+    def __init__(self, stream_id: str, *, reason: str) -> None:
+        self.stream_id = stream_id
+        self.reason = reason
+        what = {
+            'missing': 'There is no such stream: it was deleted, or has expired.',
+            'exists': 'There is such a stream already: follow it, or give the new one an id of its own.',
+            'fenced': 'Another producer has taken over: nothing more can be written by this one.',
+            'closed': 'It is closed: nothing can be added to it.',
+            'changed': 'It was written to since it was read: read it again.',
+            'held': 'Its producer is alive: stop that one, or wait until its lease has lapsed.',
+        }[reason]
+        super().__init__(f'Stream {stream_id!r}: {what}')
+
+
+class StreamMissing(StreamLogError, LookupError):
+    """There is no such stream in the log: it was never made, was deleted, or has expired."""
+
+    def __init__(self, stream_id: str) -> None:
+        super().__init__(stream_id, reason='missing')
+
+
+class StreamFenced(StreamLogError):
+    """Another producer has taken a stream over, because this one did not renew its lease in time."""
+
+    def __init__(self, stream_id: str) -> None:
+        super().__init__(stream_id, reason='fenced')
+
+
 class StoreError(StreamingError):
-    """A conversation store cannot do what it was asked for. What it holds is as it was.
+    """A conversation store or a log cannot do what it was asked for. What it holds is as it was.
 
     Attributes:
         reason: Why, for a program that acts on it.
@@ -205,7 +247,7 @@ class StoreError(StreamingError):
 
 
 class StoreUnavailable(StoreError, ConnectionError):
-    """A conversation store cannot be reached, or is locked by somebody else. The next operation tries anew."""
+    """A conversation store or a log cannot be reached, or is locked by somebody else. The next operation tries anew."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason='unavailable')
