@@ -6,6 +6,7 @@
     ├── InvalidOutput                the output is invalid           (also a pydantic-ai UnexpectedModelBehavior)
     ├── StreamUsageError             the program asks for what cannot be (also a pydantic-ai UserError)
     │   └── TurnInProgress           the conversation has a turn that goes on
+    ├── TooManyRuns                  a StreamRunner has as many runs as it may have
     ├── ConversationChanged          somebody else has saved the conversation (also a ConversationConflict)
     ├── StreamLogError               a stream of a log is not as the program takes it to be
     │   ├── StreamMissing            there is no such stream         (also a LookupError)
@@ -49,6 +50,7 @@ __all__ = [
     'StreamTruncated',
     'StreamUsageError',
     'StreamingError',
+    'TooManyRuns',
     'TurnInProgress',
 ]
 
@@ -176,6 +178,18 @@ class TurnInProgress(StreamUsageError):
             f'A turn of conversation {conversation_id!r} goes on {where}, and turns cannot overlap: wait for its end '
             'or stop it (stream.stop()), or go on beside it in a fork (await chat.fork()).'
         )
+
+
+class TooManyRuns(StreamingError):
+    """As many runs go on in this process as a `StreamRunner` may have at a time. One of them has to end first.
+
+    Attributes:
+        limit: How many that are.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f'{limit} runs go on, which is as many as StreamRunner(at_once={limit}) has at a time.')
 
 
 class ConversationChanged(StreamingError, ConversationConflict):
