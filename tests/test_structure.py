@@ -51,7 +51,7 @@ OUTSIDE: dict[str, set[str]] = {
     'chat': {'pydantic_ai'},
     'integrations': {'opentelemetry', 'pydantic_ai'},
     'logs': {'redis'},
-    'serve': {'pydantic_ai', 'pydantic_core', 'starlette'},
+    'serve': {'pydantic', 'pydantic_ai', 'pydantic_core', 'starlette'},
     'stores': {'psycopg', 'psycopg_pool', 'pydantic', 'pydantic_core', 'pydantic_ai', 'redis'},
 }
 CLOCKS = {'asyncio', 'time', 'threading', 'datetime', 'random', 'anyio', 'contextvars'}

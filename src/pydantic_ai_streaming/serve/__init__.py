@@ -9,9 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .asked import Asked
     from .browser import BROWSER_CLIENT
     from .frames import Frame, FrameType, FrameView
     from .live import LiveStream, LiveStreams
+    from .router import stream_router
     from .runner import StreamRunner
     from .source import Source
     from .sse_response import SSEResponse
@@ -23,6 +25,7 @@ __all__ = [
     'AGUI',
     'AISDK',
     'BROWSER_CLIENT',
+    'Asked',
     'Frame',
     'FrameType',
     'FrameView',
@@ -34,11 +37,13 @@ __all__ = [
     'StreamRunner',
     'WireFormat',
     'serve_websocket',
+    'stream_router',
 ]
 
 _MODULES = {
     'AGUI': 'ui_wire',
     'AISDK': 'ui_wire',
+    'Asked': 'asked',
     'BROWSER_CLIENT': 'browser',
     'Frame': 'frames',
     'FrameType': 'frames',
@@ -51,6 +56,7 @@ _MODULES = {
     'StreamRunner': 'runner',
     'WireFormat': 'wire',
     'serve_websocket': 'websocket',
+    'stream_router': 'router',
 }
 
 

@@ -32,9 +32,9 @@ class StreamRunner:
     r"""Starts runs that go on by themselves, each written into a stream of a log.
 
     Who asked for a run may go away, come back and read on, from any worker that has the log. The run ends when its
-    model has finished, when somebody asks for that (`stop`, from any worker), when this process is closed, or when it dies:
-    then, once its lease has lapsed, another process that has the log and is alive writes the last entry. So each stream
-    has one, and who follows it is never left waiting.
+    model has finished, when somebody asks for that (`stop`, from any worker), when this process is closed, or when it
+    dies: then, once its lease has lapsed, another process that has the log and is alive writes the last entry. So each
+    stream has one, and who follows it is never left waiting.
 
     As a context it is closed when it is left; `lifespan` is the same for an application.
 
@@ -92,7 +92,7 @@ class StreamRunner:
         if len(self.formats) < len(formats or ()):
             raise ValueError('formats: two of them have the same name, so a client could not choose')
         self._at_once = at_once
-        self._ttl = ttl
+        self.ttl = ttl
         self._grace = grace
         self._running: dict[str, Running] = {}
         self._starting = 0
@@ -182,7 +182,7 @@ class StreamRunner:
             await self.open()
             names = [one.name for one in chosen]
             producer = await self.log.create(
-                stream_id, owner=owner, ttl=self._ttl, details={**(details or {}), FORMATS: names}
+                stream_id, owner=owner, ttl=self.ttl, details={**(details or {}), FORMATS: names}
             )
         finally:
             self._starting -= 1

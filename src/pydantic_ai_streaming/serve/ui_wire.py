@@ -6,14 +6,14 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_ai.exceptions import RunCancelled
 from pydantic_core import to_json
 
 from ..reduce.events import AttemptRejectedEvent, ConnectionHeldOpenEvent, ResponseTruncatedEvent, WholeResponseEvent
 from ..run.stream import RunStream
-from .wire import Ending, WireFormat
+from .wire import AG_UI, AI_SDK, Ending, WireFormat
 
 if TYPE_CHECKING:
     from pydantic_ai.ui import NativeEvent, UIEventStream
@@ -49,7 +49,7 @@ async def _native(stream: RunStream[Any] | None, ending: asyncio.Future[Ending])
         while not events.exhausted:
             for _, event in events.take():
                 if not isinstance(event, OURS):
-                    yield cast('NativeEvent', event)
+                    yield event
             if not events.exhausted:
                 await events.wait()
     how = await asyncio.shield(ending)
@@ -69,7 +69,7 @@ class AISDK(_UIFormat):
         ImportError: What pydantic-ai needs for it is missing; the message says what to install.
     """
 
-    name = 'ai-sdk'
+    name = AI_SDK
     mark = b'v'
     headers = {'x-vercel-ai-ui-message-stream': 'v1'}  # noqa: RUF012 - a ClassVar of the base
 
@@ -95,7 +95,7 @@ class AGUI(_UIFormat):
         ImportError: What pydantic-ai needs for it is missing; the message says what to install.
     """
 
-    name = 'ag-ui'
+    name = AG_UI
     mark = b'a'
 
     def __init__(self) -> None:

@@ -8,13 +8,16 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from ..core.pacing import Smoothing
 from ..run.stream import RunStream
 from .frames import FRAMES, FrameType, FrameView, frame, stats_frame
 
-__all__ = ['Ending', 'Frames', 'WireFormat', 'ending_of']
+__all__ = ['AG_UI', 'AI_SDK', 'Ending', 'Frames', 'WireFormat', 'ending_of']
+
+AI_SDK: Final = 'ai-sdk'
+AG_UI: Final = 'ag-ui'
 
 logger = logging.getLogger(__name__)
 
