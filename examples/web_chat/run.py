@@ -5,9 +5,9 @@
     python examples/web_chat/run.py --log sqlite:runs.db        # runs that other workers on this machine can read
     python examples/web_chat/run.py --log redis://localhost     # or on other machines
 
-/ is a React page on `useChat` of the AI SDK 7; it is built the first time, which needs Node 20 and npm. /plain is a page
-without a build step. Both show the text with a cursor, the tools at work, and the answer as it fills in; reload them in
-the middle, open a second tab, go offline, or press Stop.
+/ is a React page on `useChat` of the AI SDK 7; it is built the first time, which needs Node 20 and npm. /plain is a
+page without a build step. Both show the text with a cursor, the tools at work, and the answer as it fills in; reload
+them in the middle, open a second tab, go offline, or press Stop.
 
 pip install 'pydantic-ai-streaming[serve]' 'pydantic-ai-slim[ui]' fastapi uvicorn
 """

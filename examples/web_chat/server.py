@@ -30,7 +30,7 @@ BUILT = FOLDER / 'page' / 'dist'
 DEADLINES = Deadlines(first=60, idle=60, total=300)
 
 STORY = (
-    'Farland has two harbours, and the boat calls at the old one first ⛴. Get off there: the road to the lighthouse '
+    'Farland has two harbours, and the boat calls at the old one first. Get off there: the road to the lighthouse '
     'begins behind the fish hall, it is flat, and bicycles are for rent next to it. Bring a coat, since the wind comes '
     'without a warning. I look up the boats before I promise anything.'
 )

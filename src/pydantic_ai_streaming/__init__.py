@@ -23,12 +23,12 @@ if TYPE_CHECKING:
         StoreFailure,
         StoreUnavailable,
         StreamFenced,
+        StreamingError,
         StreamLogError,
         StreamMissing,
         StreamTimeout,
         StreamTruncated,
         StreamUsageError,
-        StreamingError,
         TooManyRuns,
         TurnInProgress,
     )

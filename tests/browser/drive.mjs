@@ -66,7 +66,7 @@ const shown = async (page) => ((await text(page).count()) ? text(page).textConte
 const counts = async () => (await fetch(`${server}/counts`)).json()
 const shot = (page, name) => page.screenshot({ path: join(folder, `${scene}-${name}.png`), fullPage: true })
 const ask = (page) => page.getByRole('button', { name: 'Ask' }).click()
-const over = (page) => page.getByRole('button', { name: 'Ask' }).waitFor({ timeout: 60_000 })
+const over = (page) => page.locator('button:enabled', { hasText: 'Ask' }).waitFor({ timeout: 60_000 })
 
 /** Until so many characters of the answer are there. */
 async function grown(page, characters) {

@@ -1,6 +1,6 @@
 import { useChat } from '@ai-sdk/react'
 import { DefaultChatTransport } from 'ai'
-import { useEffect, useRef, useState, type FormEvent } from 'react'
+import { useCallback, useEffect, useRef, useState, type FormEvent } from 'react'
 
 import { MessageView } from './MessageView'
 import { RUNS, said, stopRun, type Message } from './server'
@@ -18,25 +18,26 @@ export function ChatPage({ chat, messages: before }: { chat: string; messages: M
   const going = status === 'submitted' || status === 'streaming'
   const lost = error instanceof TypeError // the connection, and not the answer
 
+  const latest = useRef(messages)
+  latest.current = messages
+  const goOn = useCallback(async () => {
+    const known = latest.current
+    await resumeStream()
+    // If there is nothing to resume, an answer may have ended meanwhile, and the server has the whole of it.
+    if (latest.current.at(-1) === known.at(-1)) setMessages(await said(chat))
+  }, [chat, resumeStream, setMessages])
+
   // After a reload, and in a second tab: what goes on is shown from its beginning. `resume: true` does the same, but does
   // not tell when it has found nothing, and a question that is asked before that is answered to nobody.
   useEffect(() => {
-    void resumeStream().finally(() => setReady(true))
-  }, [resumeStream])
+    void goOn().finally(() => setReady(true))
+  }, [goOn])
 
-  const latest = useRef(messages)
-  latest.current = messages
   useEffect(() => {
     if (!lost || !online) return
-    const goOn = async () => {
-      clearError()
-      const known = latest.current
-      await resumeStream()
-      // If it was over before we were back, there is nothing to resume, and the server has the whole of it.
-      if (latest.current.at(-1) === known.at(-1)) setMessages(await said(chat))
-    }
+    clearError()
     void goOn()
-  }, [lost, online, chat, clearError, resumeStream, setMessages])
+  }, [lost, online, clearError, goOn])
 
   const ask = (event: FormEvent) => {
     event.preventDefault()

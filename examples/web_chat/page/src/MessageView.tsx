@@ -15,6 +15,7 @@ const OUTPUT = 'final_result'
 export function MessageView({ message, going }: { message: Message; going: boolean }) {
   const last = message.parts.findLastIndex((part) => part.type === 'text')
   const live = message.parts.some((part) => part.type.startsWith('data-'))
+  const timeline = message.parts.find((part) => part.type === 'data-streaming.timeline')
   return (
     <article className={message.role} data-testid={message.role}>
       {message.parts.map((part, index) => {
@@ -33,15 +34,14 @@ export function MessageView({ message, going }: { message: Message; going: boole
           case 'data-streaming.tool_call':
             return part.data.kind === 'output' ? null : <ToolCall key={part.id} {...part.data} />
           case 'data-looking':
-            return <Looking key={part.id} {...part.data} />
+            return part.data.page < part.data.pages && <Looking key={part.id} {...part.data} />
           case 'data-streaming.partial_output':
             return <TripCard key={part.id} trip={part.data.value} final={part.data.is_final} />
-          case 'data-streaming.timeline':
-            return <Timeline key={part.id} spans={part.data.spans} />
           default:
             return null
         }
       })}
+      {timeline?.type === 'data-streaming.timeline' && <Timeline spans={timeline.data.spans} />}
     </article>
   )
 }
