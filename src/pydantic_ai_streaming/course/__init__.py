@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .connections import WebResponse, WebSocketClient
+    from .connections import WebResponse, WebSocketClient, events_in
     from .exercise import Exercise, NotYet
     from .model import lesson_model
     from .screen import Screen, Shown
@@ -24,6 +24,7 @@ __all__ = [
     'WebClient',
     'WebResponse',
     'WebSocketClient',
+    'events_in',
     'lesson_model',
     'serving',
 ]
@@ -38,6 +39,7 @@ _WHERE = {
     'WebClient': 'web',
     'WebResponse': 'connections',
     'WebSocketClient': 'connections',
+    'events_in': 'connections',
     'lesson_model': 'model',
     'serving': 'web',
 }

@@ -9,10 +9,24 @@ from typing import Any, TypeAlias
 
 from ..core.sse import ServerSentEvent, SSEDecoder
 
-__all__ = ['ClientGoneError', 'Message', 'WebResponse', 'WebSocketClient']
+__all__ = ['ClientGoneError', 'Message', 'WebResponse', 'WebSocketClient', 'events_in']
 
 Message: TypeAlias = MutableMapping[str, Any]
 """What ASGI has applications and servers say to each other."""
+
+
+def events_in(*pieces: bytes) -> list[ServerSentEvent]:
+    r"""The server-sent events in what has come over a connection, read as browsers read them.
+
+    Args:
+        pieces: The bytes, cut anywhere.
+
+    Example:
+        >>> events_in(b'id: 7\ndata: on', b'e\n\ndata: tw')
+        [ServerSentEvent(data='one', event='message', id='7')]
+    """
+    decoder = SSEDecoder()
+    return [event for piece in pieces for event in decoder.feed(piece)]
 
 
 class ClientGoneError(OSError):
