@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .connections import WebResponse, WebSocketClient, events_in
+    from .event_source import EventSourceStandIn
     from .exercise import Exercise, NotYet
     from .model import lesson_model
     from .screen import Screen, Shown
     from .web import WebApp, WebClient, serving
 
 __all__ = [
+    'EventSourceStandIn',
     'Exercise',
     'NotYet',
     'Screen',
@@ -31,6 +33,7 @@ __all__ = [
 
 # Loaded when first asked for: `lessons --help` need not wait for pydantic-ai.
 _WHERE = {
+    'EventSourceStandIn': 'event_source',
     'Exercise': 'exercise',
     'NotYet': 'exercise',
     'Screen': 'screen',
