@@ -1,4 +1,4 @@
-"""Stop is pressed after three of eight words. Does the model stop, and what does the next question know of it?"""
+"""Stop is pressed after three of six words. Does the model stop, and what does the next question know of it?"""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pydantic_ai_streaming import Chat
 from pydantic_ai_streaming.course import lesson_model, serving
 from pydantic_ai_streaming.serve import LiveStreams, SSEResponse
 
-PROMPT = 'How do I row? In eight words.'
-WORDS = ['Sit ', 'low, ', 'lean ', 'back, ', 'and ', 'pull ', 'with ', 'both.']
-agent = Agent(lesson_model(WORDS, gap=0.05))
+PROMPT = 'How do I row? In six words.'
+WORDS = ['Sit ', 'low, ', 'lean ', 'back, ', 'pull ', 'both.']
+agent = Agent(lesson_model(WORDS, gap=0.1))
 history: list[ModelMessage] = []
 
 
@@ -69,7 +69,8 @@ async def visit(path: str, press: str) -> str:
                             pass
                     elif words == 3 and press == 'close':
                         break
-        await asyncio.sleep(0.5)  # whoever goes on has time for it
+        if press == 'close':
+            await asyncio.sleep(0.5)  # whoever goes on has time for it
     return f'{shown!r}, told {told!r}'
 
 

@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket
 from websockets.asyncio.client import connect
 
 from pydantic_ai_streaming import RunStream
-from pydantic_ai_streaming.course import serving
+from pydantic_ai_streaming.course import EventSourceStandIn, serving
 from pydantic_ai_streaming.course.exercise import told
 from pydantic_ai_streaming.serve import SSEResponse, serve_websocket
 from pydantic_ai_streaming.testing import ScriptedModel, Stall
@@ -165,6 +165,27 @@ async def test_pieces_come_when_they_are_sent_and_in_virtual_time() -> None:
     async with serving(Starlette(routes=[Route('/answer', answer)])) as client, client.get('/answer') as response:
         seen = [(clock(), json.loads(event.data).get('text')) async for event in response.events()]
     assert [(at, text) for at, text in seen if text] == [(60, 'one'), (120, 'two')]
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize('last', [(204, 'text/event-stream'), (404, 'text/event-stream'), (200, 'text/html')])
+async def test_an_event_source_connects_again_until_it_is_told_not_to(last: tuple[int, str]) -> None:
+    asked: list[tuple[float, str | None]] = []
+    clock = asyncio.get_running_loop().time
+    bodies = ['data: a\n\n', 'retry: 500\nid: 7\ndata: b\n\ndata: cut off', 'id: 9\ndata: c\n\n']
+
+    async def answer(request: Request) -> Response:
+        asked.append((clock(), request.headers.get('last-event-id')))
+        if len(asked) > len(bodies):
+            return Response(status_code=last[0], media_type=last[1])
+        return Response(bodies[len(asked) - 1], media_type='text/event-stream')
+
+    async with serving(Starlette(routes=[Route('/answer', answer)])) as client:
+        source = EventSourceStandIn(client, '/answer')
+        assert [event.data async for event in source] == ['a', 'b', 'c']
+    # Three seconds until the server says half a second.
+    assert asked == [(0, None), (3, None), (3.5, '7'), (4, '9')]
+    assert source.connections == 4
 
 
 @pytest.mark.virtual_time
