@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from pydantic_ai import Agent
@@ -16,9 +17,10 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from pydantic_ai_streaming.course import Exercise, NotYet, WebClient, WebSocketClient, serving
-from pydantic_ai_streaming.testing import Fail, Script, ScriptedModel, Stall
+from pydantic_ai_streaming.testing import Fail, ScriptedModel, Stall
 
 WORDS = ['one ', 'two ', 'three ', 'four ', 'five']
+model = partial(ScriptedModel, gap=0.1)
 FAILURE = ModelHTTPError(503, 'secret-model', 'no route to db-7.internal')
 
 
@@ -36,24 +38,30 @@ class Page:
 
     async def hear(self, until: str = '') -> str:
         """Read until something is shown, or to the last word; that, or what came in place of it."""
-        async for message in self.socket:
-            frame = frame_of(message)
-            if frame['type'] == 'text':
-                self.shown += frame['text']
-                if until and until in self.shown:
-                    return until
-            elif frame['type'] in ('end', 'error'):
-                if words := [word for word in ('secret-model', 'db-7') if word in message]:
-                    raise NotYet(f'The text of the exception has gone to the page: {words}. Keep it for the log.')
-                return repr(frame['type'])
+        try:
+            async with asyncio.timeout(60):
+                async for message in self.socket:
+                    frame = frame_of(message)
+                    self.shown += frame['text'] if frame['type'] == 'text' else ''
+                    if frame['type'] in ('end', 'error'):
+                        safe = 'secret-model' not in message and 'db-7' not in message
+                        assert safe, f'The text of the exception is for the log, and the page was sent {message}.'
+                        return repr(frame['type'])
+                    if until and until in self.shown:
+                        return until
+        except TimeoutError:
+            raise NotYet(
+                f'For a minute the page has heard nothing, with {self.shown!r} shown. (A task that fails tells nobody, '
+                'until somebody awaits it or catches what it raises.)'
+            ) from None
         for error in self.client.errors:
             raise error
         return f'that the WebSocket was closed (code {self.socket.code})'
 
 
 @asynccontextmanager
-async def visit(exercise: Exercise, model: ScriptedModel) -> AsyncGenerator[Page]:
-    agent = Agent(model)
+async def visit(exercise: Exercise, scripted: ScriptedModel) -> AsyncGenerator[Page]:
+    agent = Agent(scripted)
 
     async def talk(websocket: WebSocket) -> None:
         await exercise.call('talk', websocket, agent)
@@ -63,10 +71,6 @@ async def visit(exercise: Exercise, model: ScriptedModel) -> AsyncGenerator[Page
         page = Page(client, socket)
         await page.ask()
         yield page
-
-
-def model(*responses: Script) -> ScriptedModel:
-    return ScriptedModel(*responses, gap=0.1)
 
 
 def frame_of(message: str) -> dict[str, Any]:
