@@ -80,7 +80,7 @@ async def main() -> None:
         def show(letter: dict[str, Any], first: Any = first, copies: Any = copies, began: float = clock()) -> None:
             copies[str(letter.get('copies') or '')] = None
             if letter.get('text'):
-                first.setdefault(letter['to'], f'{letter["to"]} after {clock() - began:.2f} s')
+                first.setdefault(letter.get('to') or '?', f'{letter.get("to")} after {clock() - began:.2f} s')
 
         await way(show)
         print(f'{way.__name__:6} {", ".join(first.values())}; copies: {", then ".join(filter(None, copies))}')

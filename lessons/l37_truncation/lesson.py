@@ -64,7 +64,7 @@ async def main() -> None:
         except ModelAPIError as error:
             text = f'{type(error).__name__}'
         how, kept = await right(agent)
-        print(f'{end:11}naive: {text}\n{"":11}right: {how}, {len(kept)} of {len(ANSWER)} characters')
+        print(f'{end:11}naive: {text}\n{"":11}right: {how}, {len(kept)} characters')
 
 
 if __name__ == '__main__':
