@@ -128,7 +128,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Entries to be read: those from `start` on, `limit` of them at most."""
+    """Entries to be read: those from `start` on, `limit` of them at most, fewer if they are large."""
 
     stream_id: str
     start: int = 0
@@ -142,7 +142,7 @@ class Slice:
     Attributes:
         head: The stream.
         start: The offset of the first of the entries.
-        entries: As many as were wanted, or until the end.
+        entries: As many as were wanted, or until the end; fewer, but one at least, if they are large.
     """
 
     head: Head

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .backend import LogBackend
@@ -62,7 +62,8 @@ class MemoryBackend(LogBackend):
 
     async def lapsed(self) -> Sequence[str]:  # noqa: D102
         now = asyncio.get_running_loop().time()
-        return [stream_id for stream_id, stream in self._streams.items() if stream.head.lapsed(now)]
+        heads = [stream.head for stream in self._streams.values()]
+        return [head.stream_id for head in heads if head.lapsed(now) and not head.expired(now)]
 
     async def owned(self, owner: str) -> Sequence[Head]:  # noqa: D102
         now = asyncio.get_running_loop().time()
@@ -75,7 +76,9 @@ class MemoryBackend(LogBackend):
             del self._streams[stream_id]
             self._expired.put_nowait(stream_id)
 
-    async def changes(self, watched: Callable[[], Collection[str]]) -> AsyncIterator[Mapping[str, int | None]]:  # noqa: D102
+    async def changes(  # noqa: D102
+        self, watched: Callable[[], Collection[str]]
+    ) -> AsyncGenerator[Mapping[str, int | None], None]:
         while True:
             yield {await self._expired.get(): None}
 
