@@ -34,7 +34,7 @@ class LogBackend(ABC):
         """Do these writes in their order, each as a whole or not at all, with the outcome of `apply` for each.
 
         What was done is durable, as far as this backend is, and seen by everybody when this returns. The outcome is an
-        error for one that could not be done while others were, as when its details have no JSON form.
+        error for one that could not be done while others were, as when what is stored of its stream is damaged.
         """
 
     @abstractmethod

@@ -16,7 +16,7 @@ from ..aio.closing import drain
 from ..errors import StoreUnavailable, StreamFenced, StreamLogError, StreamMissing
 from .backend import LogBackend
 from .group_commit import GroupCommit, Outcome
-from .heads import Head, Refusal, Slice, Wanted, Write
+from .heads import Head, Refusal, Slice, Wanted, Write, is_name, storable
 from .producer import Producer
 from .tail import Follower, Tail
 
@@ -162,7 +162,7 @@ class StreamLog:
         return (await self.read(stream_id, limit=0)).head
 
     async def read(self, stream_id: str, offset: int = 0, *, limit: int = 1000) -> Slice:
-        """Read a stream as it is now, `limit` entries of it at most.
+        """Read a stream as it is now, `limit` entries of it at most, fewer if they are large.
 
         Raises:
             StreamMissing: There is no such stream.
@@ -171,7 +171,9 @@ class StreamLog:
         if offset < 0:
             raise ValueError(f'offset={offset}: offsets are counted from 0')
         await self.open()
-        (part,) = await self._backend.fetch([Wanted(stream_id, offset, limit)])
+        part = None
+        if is_name(stream_id):
+            (part,) = await self._backend.fetch([Wanted(stream_id, offset, limit)])
         if part is None:
             raise StreamMissing(stream_id)
         return part
@@ -239,7 +241,7 @@ class StreamLog:
     async def owned(self, owner: str) -> Sequence[Head]:
         """The streams of an owner, in no order."""
         await self.open()
-        return await self._backend.owned(owner)
+        return await self._backend.owned(owner) if is_name(owner) else []
 
     async def lapsed(self) -> Sequence[str]:
         """The streams whose producer is gone without having closed them."""
@@ -253,9 +255,10 @@ class StreamLog:
             StreamMissing: There is no such stream.
             StreamFenced: Another producer has taken over.
             StreamLogError: The write was refused for another `reason`.
+            StoreError: Its details have no JSON form, or a name in it has half a character (`reason` is `unstorable`).
         """
         await self.open()
-        outcome = await self._commits.write(write)
+        outcome = await self._commits.write(storable(write))
         if isinstance(outcome, Refusal):
             if outcome.reason == 'repeated':
                 return outcome.head
