@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from redis import RedisError
     from redis.asyncio import Redis
 
-__all__ = ['connected', 'described', 'driver', 'translated']
+__all__ = ['connected', 'described', 'driver', 'refusal', 'translated']
 
 
 def driver(module: str = '', *, user: str) -> Any:
@@ -53,6 +53,18 @@ def described(server: str | Redis) -> str:
         return 'of a client'
     url = urlsplit(server)
     return f'{url.scheme}://{url.netloc.rpartition("@")[2]}{url.path}'
+
+
+def refusal(message: str, *, user: str) -> RedisError:
+    """The driver's error for what a command has answered inside a script.
+
+    Args:
+        message: The answer, such as `OOM command not allowed ...`.
+        user: As for `driver`.
+    """
+    errors = driver('exceptions', user=user)
+    kinds = {'OOM': errors.OutOfMemoryError, 'READONLY': errors.ReadOnlyError, 'NOPERM': errors.NoPermissionError}
+    return kinds.get(message.split(maxsplit=1)[0], errors.ResponseError)(message)
 
 
 def translated(error: OSError | RedisError, *, place: str, user: str) -> StoreError:
