@@ -15,8 +15,8 @@ from pydantic_ai.messages import ModelMessage
 from pydantic_ai_streaming import Chat, StoreError, StoreUnavailable, TurnInProgress
 from pydantic_ai_streaming.stores import JournalledTurn, SQLiteConversationStore, sqlite
 from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
+from tests.servers import Server
 from tests.stores.places import Place, Store, alter
-from tests.stores.servers import Server
 from tests.stores.writers import other_processes
 
 WORDS = [f'word {n} ' for n in range(60)]

@@ -44,7 +44,14 @@ READ_AT_ONCE: Final = 50
 class RedisBackend(LogBackend):
     """A Redis server, on its clock. See `RedisLog`."""
 
-    def __init__(self, server: str | Redis, *, prefix: str, timeout: float, max_connections: int) -> None:
+    def __init__(
+        self,
+        server: str | Redis,
+        *,
+        prefix: str = '{pydantic-ai}',
+        timeout: float = 10.0,
+        max_connections: int = 16,
+    ) -> None:
         redis.driver(user=_NAME)
         if max_connections < 2:
             raise ValueError(f'max_connections={max_connections}: one listens, and another has to ask')
