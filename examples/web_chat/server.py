@@ -82,7 +82,7 @@ def scripted(gap: float) -> ScriptedModel:
 
 def make_agent(model: Model | str, counts: Counts, *, gap: float) -> Agent[None, Trip]:
     """The agent, with what the page shows mounted."""
-    agent = Agent(
+    agent: Agent[None, Trip] = Agent(
         model,
         output_type=Trip,
         instructions='You plan day trips. Say what you know of the place, look at the timetable, then answer.',
