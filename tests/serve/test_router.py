@@ -17,10 +17,10 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 from websockets.asyncio.client import connect
 
-from pydantic_ai_streaming import Chat
+from pydantic_ai_streaming import Chat, Deadlines, Recovery, RunStream
 from pydantic_ai_streaming.logs import MemoryLog
 from pydantic_ai_streaming.serve import AGUI, AISDK, Asked, Frames, Source, StreamRunner, stream_router
-from pydantic_ai_streaming.testing import Fail, ScriptedModel, ToolCall
+from pydantic_ai_streaming.testing import Fail, ScriptedModel, Stall, ToolCall
 from tests.serve.serving import Client, Seen, nothing_goes_on, see, serving_app, until
 
 WORDS = [f'word {n} ' for n in range(20)]
@@ -447,6 +447,24 @@ async def test_a_stream_that_is_deleted_ends_for_its_followers(client: Client) -
         assert seen.last['type'] == 'error'
         await until(lambda: not site.runner.ids)
     assert nothing_goes_on()
+
+
+async def test_text_that_a_recovery_takes_back_is_taken_back_for_clients_too(client: Client) -> None:
+    def start(asked: Asked) -> Source:
+        run = site.agent.run_stream_events(asked.prompt)
+        return RunStream(run, deadlines=Deadlines(idle=0.2), recovery=Recovery(by='restart'))
+
+    site = Site(['One ', 'tow ', Stall()], ['One ', 'two.'], start=start)
+    async with serving_app(site.app) as address:
+        seen = await see(client, f'http://{address}/runs/{await begin(client, address)}')
+        shown = ''
+        for frame in seen.frames:
+            if frame['type'] == 'text':
+                shown += frame['text']
+            elif frame['type'] == 'retraction':
+                assert shown.endswith(frame['text'])
+                shown = shown.removesuffix(frame['text'])
+        assert (shown, seen.text, seen.last['finish']) == ('One two.', 'One tow One two.', 'complete')
 
 
 async def test_silence_is_filled_with_comments(client: Client) -> None:
