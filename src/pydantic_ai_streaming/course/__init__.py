@@ -12,11 +12,20 @@ if TYPE_CHECKING:
     from .exercise import Exercise, NotYet
     from .model import lesson_model
     from .screen import Screen, Shown
+    from .terminal import Pipe, Terminal
 
-__all__ = ['Exercise', 'NotYet', 'Screen', 'Shown', 'lesson_model']
+__all__ = ['Exercise', 'NotYet', 'Pipe', 'Screen', 'Shown', 'Terminal', 'lesson_model']
 
 # Loaded when first asked for: `lessons --help` need not wait for pydantic-ai.
-_WHERE = {'Exercise': 'exercise', 'NotYet': 'exercise', 'Screen': 'screen', 'Shown': 'screen', 'lesson_model': 'model'}
+_WHERE = {
+    'Exercise': 'exercise',
+    'NotYet': 'exercise',
+    'Pipe': 'terminal',
+    'Screen': 'screen',
+    'Shown': 'screen',
+    'Terminal': 'terminal',
+    'lesson_model': 'model',
+}
 
 
 def __getattr__(name: str) -> object:
