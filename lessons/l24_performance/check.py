@@ -31,14 +31,14 @@ class Desk:
     async def work(self, exercise: Exercise, questions: list[str]) -> Desk:
         """Have the questions answered."""
         clock = asyncio.get_running_loop().time
-        began = clock()
+        began, loop_thread = clock(), threading.get_ident()
 
         def show(question: str, piece: str) -> None:
             self.shown[question].append((clock() - began, piece))
 
         def index(answer: str) -> None:
             self.indexed.append(answer)
-            self.blocked += threading.current_thread() is threading.main_thread()
+            self.blocked += threading.get_ident() == loop_thread
 
         self.said = await exercise.call('answer_all', Agent(self.model), questions, show, index)
         self.took = clock() - began
