@@ -97,6 +97,19 @@ def test_writing_brings_outputs_and_quotes_up_to_date(damaged: Damaged, capsys: 
     assert 'written anew' not in capsys.readouterr().out
 
 
+def test_seconds_that_differ_from_run_to_run_are_not_written_anew(
+    damaged: Damaged, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged.change('course.toml', replacing("section = 'basic streaming", "clock = 'real'\nsection = 'basic streaming"))
+    source = "import time\n\n\nasync def main() -> None:\n    print(f'{time.perf_counter()} s')\n"
+    damaged.change('lesson.py', lambda _: source)
+    damaged.change('README.md', lambda _: 'Nothing.\n')
+    assert Runner(damaged.course, 'lessons').verify(['l02'], notebooks=False, write=True) == 0
+    assert 'written anew' in capsys.readouterr().out
+    assert Runner(damaged.course, 'lessons').verify(['l02'], notebooks=False, write=True) == 0
+    assert 'written anew' not in capsys.readouterr().out
+
+
 def test_a_notebook_that_differs_is_found(damaged: Damaged, capsys: pytest.CaptureFixture[str]) -> None:
     source = (
         "import asyncio\n\n\nasync def main() -> None:\n    print('script' if __name__ != '__main__' else 'notebook')\n"

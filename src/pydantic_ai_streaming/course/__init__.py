@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from .exercise import Exercise, NotYet
     from .model import lesson_model
     from .screen import Screen, Shown
+    from .terminal import Pipe, Terminal
     from .web import WebApp, WebClient, serving
 
 __all__ = [
     'EventSourceStandIn',
     'Exercise',
     'NotYet',
+    'Pipe',
     'Screen',
     'Shown',
+    'Terminal',
     'WebApp',
     'WebClient',
     'WebResponse',
@@ -36,8 +39,10 @@ _WHERE = {
     'EventSourceStandIn': 'event_source',
     'Exercise': 'exercise',
     'NotYet': 'exercise',
+    'Pipe': 'terminal',
     'Screen': 'screen',
     'Shown': 'screen',
+    'Terminal': 'terminal',
     'WebApp': 'web',
     'WebClient': 'web',
     'WebResponse': 'connections',

@@ -7,7 +7,7 @@ import contextlib
 import difflib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,8 @@ def expected_written(course: Course, lesson: Lesson) -> bool:
         CourseError: The lesson failed, or its entry has no `expected = '''` to write to.
     """
     printed = output_of(course, lesson)
-    if printed == lesson.expected:
+    settle = _settler(lesson)
+    if settle(printed) == settle(lesson.expected):
         return False
     file = course.folder / 'course.toml'
     before, header, rest = file.read_text('utf-8').partition(f'[lessons.{lesson.name}]\n')
@@ -137,7 +138,7 @@ def _wrong_output(course: Course, lesson: Lesson) -> list[str]:
         printed = output_of(course, lesson)
     except CourseError as error:
         return [str(error)]
-    settle = _settled if lesson.clock == 'real' else str
+    settle = _settler(lesson)
     return _compared('lesson.py', settle(lesson.expected), settle(printed))
 
 
@@ -157,6 +158,10 @@ def _wrong_exercise(course: Course, lesson: Lesson) -> list[str]:
     elif len(solution.done) == 0:
         wrong.append('check.py has no check_... functions')
     return wrong
+
+
+def _settler(lesson: Lesson) -> Callable[[str], str]:
+    return _settled if lesson.clock == 'real' else str
 
 
 def _settled(text: str) -> str:
