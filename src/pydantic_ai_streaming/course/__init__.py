@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .exercise import Exercise, NotYet
     from .model import lesson_model
+    from .outputs import Output, Outputs
     from .screen import Screen, Shown
 
-__all__ = ['Exercise', 'NotYet', 'Screen', 'Shown', 'lesson_model']
+__all__ = ['Exercise', 'NotYet', 'Output', 'Outputs', 'Screen', 'Shown', 'lesson_model']
 
 # Loaded when first asked for: `lessons --help` need not wait for pydantic-ai.
-_WHERE = {'Exercise': 'exercise', 'NotYet': 'exercise', 'Screen': 'screen', 'Shown': 'screen', 'lesson_model': 'model'}
+_WHERE = {
+    'Exercise': 'exercise',
+    'NotYet': 'exercise',
+    'Output': 'outputs',
+    'Outputs': 'outputs',
+    'Screen': 'screen',
+    'Shown': 'screen',
+    'lesson_model': 'model',
+}
 
 
 def __getattr__(name: str) -> object:
