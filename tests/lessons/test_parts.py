@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import UsageLimitExceeded
 
 from pydantic_ai_streaming import RunStream
-from pydantic_ai_streaming.course import Screen, Shown, lesson_model
+from pydantic_ai_streaming.course import Outputs, Screen, Shown, lesson_model
 from pydantic_ai_streaming.course.model import LIVE, MAX_REQUESTS, MAX_TOKENS, LiveModel
 from pydantic_ai_streaming.course.notebooks import cells
 from pydantic_ai_streaming.testing import ScriptedModel
@@ -36,6 +37,40 @@ def test_a_screen_shows_what_was_written_before_an_error() -> None:
     with pytest.raises(EOFError), screen:
         fail()
     assert screen.text == 'half a '
+
+
+@pytest.mark.virtual_time
+async def test_a_pipe_gets_whole_blocks_unless_one_flushes_and_stderr_gets_lines() -> None:
+    with Outputs() as outputs:
+        print('a')
+        print('b', file=sys.stderr)
+        await asyncio.sleep(1)
+        print('c', end='', flush=True)
+        print('d', end='', file=sys.stderr)
+        await asyncio.sleep(1)
+        print('e' * 10_000)
+        await asyncio.sleep(1)
+        print('f')
+    assert [(shown.at, len(shown.text)) for shown in outputs.out.shown] == [(1.0, 3), (2.0, 8192), (3.0, 1811)]
+    assert outputs.err.shown == [Shown(0.0, 'b\n'), Shown(3.0, 'd')]
+
+
+@pytest.mark.virtual_time
+async def test_a_terminal_gets_lines_and_says_that_it_is_one() -> None:
+    with Outputs(terminal=True) as outputs:
+        print('a\nb', end='')
+        assert sys.stdout.isatty()
+        await asyncio.sleep(1)
+    assert outputs.out.shown == [Shown(0.0, 'a\n'), Shown(1.0, 'b')]
+    assert not Outputs().out.isatty()
+
+
+def test_a_reader_that_has_gone_breaks_the_pipe_and_gets_no_more() -> None:
+    with Outputs(reads=2) as outputs:
+        print('ab', end='', flush=True)
+        with pytest.raises(BrokenPipeError):
+            print('cd', end='', flush=True)
+    assert outputs.out.text == 'ab'
 
 
 async def test_a_lesson_asks_the_model_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
