@@ -12,7 +12,7 @@ from pydantic_ai.exceptions import UsageLimitExceeded
 from pydantic_ai_streaming import RunStream
 from pydantic_ai_streaming.course import Outputs, Screen, Shown, lesson_model
 from pydantic_ai_streaming.course.model import LIVE, MAX_REQUESTS, MAX_TOKENS, LiveModel
-from pydantic_ai_streaming.course.notebooks import cells
+from pydantic_ai_streaming.course.notebooks import cells, kernels_ready, notebook
 from pydantic_ai_streaming.testing import ScriptedModel
 
 
@@ -111,3 +111,10 @@ def test_a_file_becomes_cells() -> None:
         ('markdown', 'Some *words*,\n\nin two paragraphs.'),
         ('code', 'await main()'),
     ]
+
+
+async def test_kernels_are_ready_together_and_each_notebook_begins_with_nothing_defined() -> None:
+    async with kernels_ready(2, 'import wave') as ready:
+        for one in ready:
+            assert await one.printed(notebook('import sys\nprint("wave" in sys.modules)\nseen = 1', '')) == 'True\n'
+            assert 'NameError' in await one.printed(notebook('print(seen)', ''))
