@@ -12,7 +12,7 @@ from pydantic_ai_streaming.course import lesson_model
 from pydantic_ai_streaming.testing import Text, ToolCall, Usage
 
 QUESTION = 'How far is it to the lighthouse? Say that you measure it, then use the tool, and answer in two sentences.'
-# Pieces of four tokens each, a tenth of a second apart. Only the provider knows where a token ends.
+# A piece every tenth of a second, with several tokens in it. Only the provider knows how many: it counts 24 and 20.
 FIRST = ['Let me measure that on', ' the chart, the distance', ' is not in my head', '.', ToolCall('measure')]
 THEN = ['It is four sea miles', ' against the tide, or', ' an hour and twenty min', 'utes under sail. Leave', ' by 9.']
 SCRIPT = [Text('One moment.', wait=0.8), *FIRST, Usage(output_tokens=24)], [*THEN, Usage(output_tokens=20)]
