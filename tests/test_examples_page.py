@@ -31,7 +31,8 @@ def run(*arguments: str) -> str:
 
 
 def test_every_example_is_in_the_table() -> None:
-    programs = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob('*.py')}
+    paths = [*EXAMPLES.glob('*.py'), *EXAMPLES.glob('*/run.py')]
+    programs = {path.relative_to(EXAMPLES).as_posix() for path in paths}
     notebooks = {path.name for path in EXAMPLES.glob('*.ipynb')}
     linked = re.findall(r'\[`([^`]+)`\]\(([^)]+)\)', '\n'.join(ROWS))
     assert {name for name, _ in linked} == programs | notebooks

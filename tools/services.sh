@@ -1,17 +1,19 @@
 #!/bin/sh
-# Installs what the tests of the conversation stores start: PostgreSQL and Redis, from Debian, where that is possible.
+# Installs what the tests start, from Debian, where that is possible: PostgreSQL and Redis for the stores and logs, and a
+# browser for the pages.
 set -eu
 
 missing=
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
 command -v redis-server >/dev/null || missing="$missing redis-server"
+command -v chromium >/dev/null || missing="$missing chromium"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "Not installed:$missing. The tests that need it will skip. As root on Debian: apt-get install$missing" >&2
     exit 0
 fi
-echo "Installing$missing for the tests of the stores"
+echo "Installing$missing for the tests"
 # The tests start servers of their own: none is to run because of this.
 if [ ! -e /usr/sbin/policy-rc.d ]; then
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
         StoreError,
         StoreFailure,
         StoreUnavailable,
+        StreamFenced,
         StreamingError,
+        StreamLogError,
+        StreamMissing,
         StreamTimeout,
         StreamTruncated,
         StreamUsageError,
+        TooManyRuns,
         TurnInProgress,
     )
     from .partials.arguments import arguments_of
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
         WholeResponseEvent,
     )
     from .reduce.exchanges import Exchange
+    from .reduce.history import without_notes
     from .reduce.recovery import Recovery
     from .reduce.timeline import Span, Timeline
     from .reduce.tool_call import ToolCall, ToolCallKind, ToolCallState
@@ -85,6 +90,9 @@ __all__ = [
     'StoreError',
     'StoreFailure',
     'StoreUnavailable',
+    'StreamFenced',
+    'StreamLogError',
+    'StreamMissing',
     'StreamRecoveredEvent',
     'StreamStats',
     'StreamTimeout',
@@ -93,6 +101,7 @@ __all__ = [
     'StreamingError',
     'SyncRunStream',
     'Timeline',
+    'TooManyRuns',
     'ToolCall',
     'ToolCallKind',
     'ToolCallState',
@@ -107,6 +116,7 @@ __all__ = [
     'partial_outputs',
     'run_stream_sync',
     'smooth',
+    'without_notes',
 ]
 
 # Loaded when first asked for: pytest loads this package for its plugin, and pydantic-ai alone takes a second.
@@ -142,6 +152,9 @@ _WHERE = {
     'StoreError': 'errors',
     'StoreFailure': 'errors',
     'StoreUnavailable': 'errors',
+    'StreamFenced': 'errors',
+    'StreamLogError': 'errors',
+    'StreamMissing': 'errors',
     'StreamRecoveredEvent': 'reduce.events',
     'StreamStats': 'core.stats',
     'StreamTimeout': 'errors',
@@ -150,6 +163,7 @@ _WHERE = {
     'StreamingError': 'errors',
     'SyncRunStream': 'run.sync',
     'Timeline': 'reduce.timeline',
+    'TooManyRuns': 'errors',
     'ToolCall': 'reduce.tool_call',
     'ToolCallKind': 'reduce.tool_call',
     'ToolCallState': 'reduce.tool_call',
@@ -164,6 +178,7 @@ _WHERE = {
     'partial_outputs': 'run.partials',
     'run_stream_sync': 'run.sync',
     'smooth': 'aio.smooth',
+    'without_notes': 'reduce.history',
 }
 
 

@@ -6,8 +6,12 @@
     ├── InvalidOutput                the output is invalid           (also a pydantic-ai UnexpectedModelBehavior)
     ├── StreamUsageError             the program asks for what cannot be (also a pydantic-ai UserError)
     │   └── TurnInProgress           the conversation has a turn that goes on
+    ├── TooManyRuns                  a StreamRunner has as many runs as it may have
     ├── ConversationChanged          somebody else has saved the conversation (also a ConversationConflict)
-    └── StoreError                   a conversation store cannot do what it was asked for
+    ├── StreamLogError               a stream of a log is not as the program takes it to be
+    │   ├── StreamMissing            there is no such stream         (also a LookupError)
+    │   └── StreamFenced             another producer has taken over
+    └── StoreError                   a conversation store or a log cannot do what it was asked for
         ├── StoreUnavailable         it cannot be reached, for now   (also a ConnectionError)
         ├── EntryMissing             it does not have an entry       (also a LookupError)
         └── ScopeConflict            the conversation is another's   (also a pydantic-ai ConversationConflict)
@@ -39,10 +43,14 @@ __all__ = [
     'StoreError',
     'StoreFailure',
     'StoreUnavailable',
+    'StreamFenced',
+    'StreamLogError',
+    'StreamMissing',
     'StreamTimeout',
     'StreamTruncated',
     'StreamUsageError',
     'StreamingError',
+    'TooManyRuns',
     'TurnInProgress',
 ]
 
@@ -172,6 +180,18 @@ class TurnInProgress(StreamUsageError):
         )
 
 
+class TooManyRuns(StreamingError):
+    """As many runs go on in this process as a `StreamRunner` may have at a time. One of them has to end first.
+
+    Attributes:
+        limit: How many that are.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f'{limit} runs go on, which is as many as StreamRunner(at_once={limit}) has at a time.')
+
+
 class ConversationChanged(StreamingError, ConversationConflict):
     """Somebody else has saved or deleted the conversation of a chat, so a turn cannot be added to it.
 
@@ -191,8 +211,44 @@ class ConversationChanged(StreamingError, ConversationConflict):
         )
 
 
+class StreamLogError(StreamingError):
+    """A stream of a log is not as the program takes it to be. It is as it was.
+
+    Attributes:
+        stream_id: The stream.
+        reason: `missing`, `exists`, `fenced`, `closed`, `changed` or `held`.
+    """
+
+    def __init__(self, stream_id: str, *, reason: str) -> None:
+        self.stream_id = stream_id
+        self.reason = reason
+        what = {
+            'missing': 'There is no such stream: it was deleted, or has expired.',
+            'exists': 'There is such a stream already: follow it, or give the new one an id of its own.',
+            'fenced': 'Another producer has taken over: nothing more can be written by this one.',
+            'closed': 'It is closed: nothing can be added to it.',
+            'changed': 'It was written to since it was read: read it again.',
+            'held': 'Its producer is alive: stop that one, or wait until its lease has lapsed.',
+        }[reason]
+        super().__init__(f'Stream {stream_id!r}: {what}')
+
+
+class StreamMissing(StreamLogError, LookupError):
+    """There is no such stream in the log: it was never made, was deleted, or has expired."""
+
+    def __init__(self, stream_id: str) -> None:
+        super().__init__(stream_id, reason='missing')
+
+
+class StreamFenced(StreamLogError):
+    """Another producer has taken a stream over, because this one did not renew its lease in time."""
+
+    def __init__(self, stream_id: str) -> None:
+        super().__init__(stream_id, reason='fenced')
+
+
 class StoreError(StreamingError):
-    """A conversation store cannot do what it was asked for. What it holds is as it was.
+    """A conversation store or a log cannot do what it was asked for. What it holds is as it was.
 
     Attributes:
         reason: Why, for a program that acts on it.
@@ -205,7 +261,7 @@ class StoreError(StreamingError):
 
 
 class StoreUnavailable(StoreError, ConnectionError):
-    """A conversation store cannot be reached, or is locked by somebody else. The next operation tries anew."""
+    """A conversation store or a log cannot be reached, or is locked by somebody else. The next operation tries anew."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason='unavailable')

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .partial_outputs import PartialOutputs
-    from .shown import PartialOutputEvent, TimelineEvent, ToolCallUpdateEvent
+    from .shown import PartialOutputEvent, ShownEvent, TimelineEvent, ToolCallUpdateEvent
     from .smooth_text import SmoothText
     from .stream_guard import StreamGuard
     from .tool_timeline import ToolTimeline
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     'PartialOutputEvent',
     'PartialOutputs',
+    'ShownEvent',
     'SmoothText',
     'StreamGuard',
     'TimelineEvent',
@@ -28,6 +29,7 @@ __all__ = [
 _MODULES = {
     'PartialOutputEvent': 'shown',
     'PartialOutputs': 'partial_outputs',
+    'ShownEvent': 'shown',
     'SmoothText': 'smooth_text',
     'StreamGuard': 'stream_guard',
     'TimelineEvent': 'shown',

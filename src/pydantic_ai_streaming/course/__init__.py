@@ -9,22 +9,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .connections import WebResponse, WebSocketClient, events_in
+    from .event_source import EventSourceStandIn
     from .exercise import Exercise, NotYet
     from .model import lesson_model
     from .outputs import Output, Outputs
     from .screen import Screen, Shown
+    from .web import WebApp, WebClient, serving
 
-__all__ = ['Exercise', 'NotYet', 'Output', 'Outputs', 'Screen', 'Shown', 'lesson_model']
+__all__ = [
+    'EventSourceStandIn',
+    'Exercise',
+    'NotYet',
+    'Output',
+    'Outputs',
+    'Screen',
+    'Shown',
+    'WebApp',
+    'WebClient',
+    'WebResponse',
+    'WebSocketClient',
+    'events_in',
+    'lesson_model',
+    'serving',
+]
 
 # Loaded when first asked for: `lessons --help` need not wait for pydantic-ai.
 _WHERE = {
+    'EventSourceStandIn': 'event_source',
     'Exercise': 'exercise',
     'NotYet': 'exercise',
     'Output': 'outputs',
     'Outputs': 'outputs',
     'Screen': 'screen',
     'Shown': 'screen',
+    'WebApp': 'web',
+    'WebClient': 'web',
+    'WebResponse': 'connections',
+    'WebSocketClient': 'connections',
+    'events_in': 'connections',
     'lesson_model': 'model',
+    'serving': 'web',
 }
 
 

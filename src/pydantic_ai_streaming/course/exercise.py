@@ -14,6 +14,8 @@ __all__ = ['Exercise', 'NotYet', 'load', 'told']
 
 PREFIX = '_lesson_'
 """What the names of modules begin with that are made of a lesson's files."""
+PACKAGES = {'fastapi': "'pydantic-ai-streaming[serve]' fastapi", 'starlette': "'pydantic-ai-streaming[serve]'"}
+"""What some lessons need beside the package, and how one gets it."""
 
 
 class NotYet(AssertionError):
@@ -92,5 +94,8 @@ def told(error: BaseException, path: Path) -> str:
     where = f'{path.name}, line {lines[-1]}' if lines else path.name
     if isinstance(error, NotImplementedError):
         return f'{where}: this is still to be written{f" ({error})" if str(error) else ""}.'
+    package = (error.name or '').partition('.')[0] if isinstance(error, ModuleNotFoundError) else ''
+    if package in PACKAGES:
+        return f'{where}, needs {package}, which is not installed: pip install {PACKAGES[package]}'
     first = (str(error).strip().splitlines() or [''])[0].rstrip('.')
     return f'{where}, raised {type(error).__name__}{f": {first}" if first else ""}.'

@@ -19,7 +19,16 @@ from pydantic_ai.messages import (
     repair_messages,
 )
 
-__all__ = ['INTERRUPTED', 'INTERRUPTED_METADATA', 'UNUSABLE', 'reason_of', 'rejection_in', 'resumable', 'with_results']
+__all__ = [
+    'INTERRUPTED',
+    'INTERRUPTED_METADATA',
+    'UNUSABLE',
+    'reason_of',
+    'rejection_in',
+    'resumable',
+    'with_results',
+    'without_notes',
+]
 
 INTERRUPTED = 'The previous reply was interrupted before it was complete.'
 """What closes an interrupted reply in the history. It is sent to the model, with the next prompt or alone."""
@@ -29,6 +38,8 @@ INTERRUPTED_METADATA = {'pydantic_ai_streaming': 'interrupted'}
 
 UNUSABLE = 'The previous reply could not be used.'
 """What closes a reply that was whole, but with which the run failed, for example because no attempt was valid."""
+
+NOTES = INTERRUPTED, UNUSABLE
 
 
 def resumable(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
@@ -67,6 +78,32 @@ def resumable(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
     elif last is not None and any(isinstance(part, BaseToolReturnPart) for part in last.parts):
         history[-1] = replace(last, metadata={**(last.metadata or {}), **INTERRUPTED_METADATA})
     return history
+
+
+def without_notes(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    """A history for people: without the notes that tell the model what became of an interrupted reply.
+
+    Such a note is a user's prompt in the history, and a page would show it as one. The model is to get it, so give a
+    run `messages` as they are.
+
+    Example:
+        >>> from pydantic_ai.messages import TextPart
+        >>> stopped = ModelResponse(parts=[TextPart('The capital is')], state='interrupted')
+        >>> history = resumable([ModelRequest.user_text_prompt('Capital of Peru?'), stopped])
+        >>> [message.kind for message in without_notes(history)]
+        ['request', 'response']
+    """
+    return [shown for message in messages if (shown := _without_note(message)) is not None]
+
+
+def _without_note(message: ModelMessage) -> ModelMessage | None:
+    if not isinstance(message, ModelRequest):
+        return message
+    # pydantic-ai may have merged the note with a prompt.
+    parts = [part for part in message.parts if not (isinstance(part, UserPromptPart) and part.content in NOTES)]
+    if len(parts) == len(message.parts):
+        return message
+    return replace(message, parts=parts) if parts else None
 
 
 def with_results(messages: list[ModelMessage], events: Sequence[object]) -> list[ModelMessage]:

@@ -9,34 +9,54 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .asked import Asked
     from .browser import BROWSER_CLIENT
     from .frames import Frame, FrameType, FrameView
-    from .live import LiveStream, LiveStreams, Source
+    from .live import LiveStream, LiveStreams
+    from .router import stream_router
+    from .runner import StreamRunner
+    from .source import Source
     from .sse_response import SSEResponse
+    from .ui_wire import AGUI, AISDK
     from .websocket import serve_websocket
+    from .wire import Frames, WireFormat
 
 __all__ = [
+    'AGUI',
+    'AISDK',
     'BROWSER_CLIENT',
+    'Asked',
     'Frame',
     'FrameType',
     'FrameView',
+    'Frames',
     'LiveStream',
     'LiveStreams',
     'SSEResponse',
     'Source',
+    'StreamRunner',
+    'WireFormat',
     'serve_websocket',
+    'stream_router',
 ]
 
 _MODULES = {
+    'AGUI': 'ui_wire',
+    'AISDK': 'ui_wire',
+    'Asked': 'asked',
     'BROWSER_CLIENT': 'browser',
     'Frame': 'frames',
     'FrameType': 'frames',
     'FrameView': 'frames',
+    'Frames': 'wire',
     'LiveStream': 'live',
     'LiveStreams': 'live',
     'SSEResponse': 'sse_response',
-    'Source': 'live',
+    'Source': 'source',
+    'StreamRunner': 'runner',
+    'WireFormat': 'wire',
     'serve_websocket': 'websocket',
+    'stream_router': 'router',
 }
 
 

@@ -6,22 +6,19 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self
 
 from ..aio.closing import over
 from ..aio.cursor import Cursor
 from ..core.pacing import Smoothing
 from ..core.record import Record
-from ..errors import StreamUsageError
 from ..run.stream import RunStream
 from .frames import FRAMES, Frame, FrameType, FrameView, frame, stats_frame
+from .source import Source, refuse_started
 
-__all__ = ['LiveStream', 'LiveStreams', 'Source', 'error_frame']
-
-Source: TypeAlias = AbstractAsyncContextManager[RunStream[Any]]
-"""A run that was not entered yet: a `RunStream`, or a turn of a `Chat`."""
+__all__ = ['LiveStream', 'LiveStreams', 'error_frame']
 
 logger = logging.getLogger(__name__)
 
@@ -192,11 +189,7 @@ class LiveStreams:
             StreamUsageError: The stream was entered already.
             ValueError: There is no such type of frames.
         """
-        if getattr(source, 'started', False):
-            raise StreamUsageError(
-                'This RunStream was entered already, and who serves it enters it: pass RunStream(...), or '
-                'chat.send(...), without `async with`.'
-            )
+        refuse_started(source)
         if unknown := set(include or ()) - FRAMES:
             raise ValueError(f'include has {sorted(unknown)}: the types of frames are {sorted(FRAMES)}')
         live = LiveStream(source, FRAMES if include is None else include, smoothing, self._linger)

@@ -13,7 +13,8 @@ from ..aio.closing import drain
 from ..core.pacing import Smoothing
 from ..core.sse import sse_comment, sse_event
 from .frames import FrameType
-from .live import LiveStream, LiveStreams, Source
+from .live import LiveStream, LiveStreams
+from .source import Source
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -7,6 +7,8 @@
 // A connection that is lost is picked up after the last frame; the run is never started a second time.
 // The last frame is `end` or `error`; without one, streamFrames throws.
 
+const LONGEST_WAIT = 15000
+
 export class StreamLost extends Error {}
 
 export async function* streamFrames(url, { retries = 5, signal, ...request } = {}) {
@@ -35,7 +37,7 @@ export async function* streamFrames(url, { retries = 5, signal, ...request } = {
       // Without an id it is not known whether the run has begun, and asking again would begin another one.
       if (signal?.aborted || !(error instanceof TypeError)) throw error
       if (!lastId || ++failures > retries) throw new StreamLost(`the stream is lost: ${error.message}`, { cause: error })
-      await pause(wait * 2 ** (failures - 1), signal)
+      await pause(Math.min(wait * 2 ** (failures - 1), LONGEST_WAIT), signal)
     }
   }
 }
@@ -67,10 +69,20 @@ async function* events(body) {
   }
 }
 
+// A browser that is online again does not wait any longer.
 function pause(milliseconds, signal) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds)
-    signal?.addEventListener('abort', () => (clearTimeout(timer), reject(signal.reason)), { once: true })
+    const over = (settle, value) => {
+      clearTimeout(timer)
+      globalThis.removeEventListener?.('online', online)
+      signal?.removeEventListener('abort', aborted)
+      settle(value)
+    }
+    const online = () => over(resolve)
+    const aborted = () => over(reject, signal.reason)
+    const timer = setTimeout(online, milliseconds)
+    globalThis.addEventListener?.('online', online)
+    signal?.addEventListener('abort', aborted)
   })
 }
 

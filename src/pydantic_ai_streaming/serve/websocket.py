@@ -12,7 +12,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from ..aio.closing import drain
 from ..core.pacing import Smoothing
 from .frames import FrameType
-from .live import LiveStream, LiveStreams, Source, error_frame
+from .live import LiveStream, LiveStreams, error_frame
+from .source import Source
 
 __all__ = ['serve_websocket']
 

@@ -1,0 +1,78 @@
+"""A chat in the browser that can be lost and picked up again: `python examples/web_chat/run.py`, then open the address.
+
+    python examples/web_chat/run.py                             # a scripted model, in memory
+    python examples/web_chat/run.py --model openai:gpt-5-mini   # any model of pydantic-ai
+    python examples/web_chat/run.py --log sqlite:runs.db        # runs that other workers on this machine can read
+    python examples/web_chat/run.py --log redis://localhost     # or on other machines
+
+/ is a React page on `useChat` of the AI SDK 7; it is built the first time, which needs Node 20 and npm. /plain is a
+page without a build step. Both show the text with a cursor, the tools at work, and the answer as it fills in; reload
+them in the middle, open a second tab, go offline, or press Stop.
+
+pip install 'pydantic-ai-streaming[serve]' 'pydantic-ai-slim[ui]' fastapi uvicorn
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import uvicorn
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from server import BUILT, make_app
+
+from pydantic_ai_streaming.logs import MemoryLog, StreamLog
+
+PAGE = Path(__file__).parent / 'page'
+
+
+def build() -> None:
+    """Build the page, the first time and whenever its sources have changed."""
+    sources = [*PAGE.glob('src/*'), *PAGE.glob('*.json'), *PAGE.glob('*.html'), *PAGE.glob('*.ts')]
+    built = BUILT / 'index.html'
+    if built.exists() and built.stat().st_mtime >= max(one.stat().st_mtime for one in sources):
+        return
+    if shutil.which('npm') is None:
+        print('Node 20 and npm are needed to build the page; without them, there is /plain.', file=sys.stderr)
+        return
+    print('Building the page, which takes half a minute the first time', file=sys.stderr)
+    for command in (['npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts', '--silent'], ['npm', 'run', 'build']):
+        subprocess.run(command, cwd=PAGE, check=True, stdout=subprocess.DEVNULL)
+
+
+def log_of(where: str) -> StreamLog:
+    """A log: `memory`, `sqlite:PATH` or `redis://...`."""
+    if where == 'memory':
+        return MemoryLog()
+    if where.startswith('sqlite:'):
+        from pydantic_ai_streaming.logs import SQLiteLog
+
+        return SQLiteLog(where.removeprefix('sqlite:'))
+    if where.startswith('redis'):
+        from pydantic_ai_streaming.logs import RedisLog
+
+        return RedisLog(where)
+    raise SystemExit(f'--log {where}: use memory, sqlite:PATH or redis://HOST')
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').partition(':')[0])
+    parser.add_argument('--model', help='a model of pydantic-ai, such as openai:gpt-5-mini; scripted by default')
+    parser.add_argument('--log', default='memory', help='memory (default), sqlite:PATH or redis://HOST')
+    parser.add_argument('--chats', default='web_chat.db', help='the file of the conversations')
+    parser.add_argument('--port', type=int, default=8000)
+    parser.add_argument('--gap', type=float, default=0.04, help='seconds between two pieces of the scripted model')
+    options = parser.parse_args()
+    build()
+    app = make_app(options.model, log=log_of(options.log), chats=options.chats, gap=options.gap)
+    uvicorn.run(app, port=options.port, timeout_graceful_shutdown=2)
+
+
+if __name__ == '__main__':
+    main()

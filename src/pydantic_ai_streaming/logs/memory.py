@@ -1,0 +1,129 @@
+"""Streams in the memory of this process: `MemoryLog`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .backend import LogBackend
+from .heads import Head, Refusal, Slice, Wanted, Write, apply
+from .log import StreamLog
+
+__all__ = ['MemoryBackend', 'MemoryLog']
+
+
+@dataclass(slots=True)
+class _Stream:
+    head: Head
+    entries: list[bytes] = field(default_factory=list[bytes])
+
+
+class MemoryBackend(LogBackend):
+    """A dictionary, on the clock of the event loop. Several logs of that loop may share it."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, _Stream] = {}
+        self._listeners: set[asyncio.Queue[str]] = set()
+
+    async def open(self) -> None:  # noqa: D102 - as LogBackend
+        pass
+
+    async def close(self) -> None:  # noqa: D102 - as LogBackend
+        pass
+
+    async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | None]:  # noqa: D102
+        now = asyncio.get_running_loop().time()
+        outcomes = [self._write(write, now) for write in writes]
+        if len(self._listeners) > 1:  # another log than the one that writes; a single one knows what it has written
+            self._tell({write.stream_id for write in writes if not write.quiet})
+        return outcomes
+
+    def _tell(self, stream_ids: Iterable[str]) -> None:
+        for stream_id in stream_ids:
+            for listener in self._listeners:
+                listener.put_nowait(stream_id)
+
+    def _write(self, write: Write, now: float) -> Head | Refusal | None:
+        stream = self._streams.get(write.stream_id)
+        outcome = apply(None if stream is None else stream.head, write, now)
+        if isinstance(outcome, Refusal):
+            return outcome
+        if outcome is None:
+            self._streams.pop(write.stream_id, None)
+        else:
+            if stream is None or stream.head.incarnation != outcome.incarnation:
+                stream = self._streams[write.stream_id] = _Stream(outcome)
+            stream.head = outcome
+            stream.entries += write.entries
+        return outcome
+
+    async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:  # noqa: D102
+        now = asyncio.get_running_loop().time()
+        return [self._read(one, now) for one in wanted]
+
+    def _read(self, wanted: Wanted, now: float) -> Slice | None:
+        stream = self._streams.get(wanted.stream_id)
+        if stream is None or stream.head.expired(now):
+            return None
+        return Slice(stream.head, wanted.start, stream.entries[wanted.start : wanted.start + wanted.limit])
+
+    async def lapsed(self) -> Sequence[str]:  # noqa: D102
+        now = asyncio.get_running_loop().time()
+        heads = [stream.head for stream in self._streams.values()]
+        return [head.stream_id for head in heads if head.lapsed(now) and not head.expired(now)]
+
+    async def owned(self, owner: str) -> Sequence[Head]:  # noqa: D102
+        now = asyncio.get_running_loop().time()
+        heads = [stream.head for stream in self._streams.values()]
+        return [head for head in heads if head.owner == owner and not head.expired(now)]
+
+    async def sweep(self) -> None:  # noqa: D102
+        now = asyncio.get_running_loop().time()
+        expired = [one for one, stream in self._streams.items() if stream.head.expired(now)]
+        for stream_id in expired:
+            del self._streams[stream_id]
+        self._tell(expired)
+
+    async def changes(  # noqa: D102
+        self, watched: Callable[[], Collection[str]]
+    ) -> AsyncGenerator[Mapping[str, int | None], None]:
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        self._listeners.add(heard)
+        try:
+            yield dict.fromkeys(watched())
+            while True:
+                yield {await heard.get(): None}
+        finally:
+            self._listeners.discard(heard)
+
+
+class MemoryLog(StreamLog):
+    """Streams that live as long as this process, and no longer: the default.
+
+    Args:
+        lease: Seconds after which a producer that has not renewed its lease counts as dead.
+
+    Example:
+        ```python
+        import asyncio
+
+        from pydantic_ai_streaming.logs import MemoryLog
+
+
+        async def main():
+            async with MemoryLog() as log:
+                producer = await log.create('a')
+                await producer.append([b'one', b'two'])
+                await producer.close([b'end'])
+                async for part in await log.follow('a', offset=1):
+                    print(part.start, part.entries)
+
+
+        asyncio.run(main())
+        #> 1 [b'two', b'end']
+        ```
+    """
+
+    def __init__(self, *, lease: float = 10.0) -> None:
+        super().__init__(MemoryBackend(), lease=lease)

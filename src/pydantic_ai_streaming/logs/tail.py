@@ -1,0 +1,175 @@
+"""What this process has of a stream, shared by all who follow it here, and a reader of that: `Follower`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from ..core.record import Signal
+from .heads import Head, Slice
+
+__all__ = ['Follower', 'Tail']
+
+WINDOW = 4 * 2**20
+"""Bytes of a stream that are kept for those who follow it; who is further behind reads from the backend."""
+
+
+class Tail:
+    """The last entries of a stream, as far as this process has seen them.
+
+    It lives as long as somebody follows or writes the stream here.
+
+    Attributes:
+        head: The stream, when it was last seen; `None` before that.
+        start: The offset of the first entry that is here.
+        entries: What is here.
+        gone: Whether the stream was deleted or has expired.
+        missed: Whether it was changed while it was read for the first time.
+    """
+
+    __slots__ = ('__weakref__', '_size', '_watchers', 'entries', 'gone', 'head', 'missed', 'start')
+
+    def __init__(self, start: int) -> None:
+        self.head: Head | None = None
+        self.start = start
+        self.entries: list[bytes] = []
+        self.gone = False
+        self.missed = False
+        self._size = 0
+        self._watchers: list[Signal] = []
+
+    @property
+    def end(self) -> int:
+        """The offset of the entry after those that are here."""
+        return self.start + len(self.entries)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the stream has entries that are to be fetched."""
+        return not self.gone and (self.head is None or self.end < self.head.length)
+
+    def see(self, part: Slice | None) -> None:
+        """Take up what was read or written of the stream, as far as it is new; `None` if it is not there."""
+        if self.gone:
+            return
+        if part is None or (self.head is not None and self.head.incarnation != part.head.incarnation):
+            self.gone = True
+        else:
+            new = part.end - self.end
+            if part.start <= self.end and new > 0:
+                self.entries += part.entries[len(part.entries) - new :]
+                self._size += sum(map(len, part.entries[len(part.entries) - new :]))
+                self._trim()
+            elif self.head is not None and part.head.version <= self.head.version:
+                return
+            if self.head is None or part.head.version > self.head.version:
+                self.head = part.head
+        self._wake()
+
+    def _trim(self) -> None:
+        # Half at once, so that it costs little per entry.
+        if self._size > WINDOW:
+            drop = 0
+            while self._size > WINDOW // 2 and drop < len(self.entries) - 1:
+                self._size -= len(self.entries[drop])
+                drop += 1
+            del self.entries[:drop]
+            self.start += drop
+
+    def _wake(self) -> None:
+        watchers, self._watchers = self._watchers, []
+        for signal in watchers:
+            if not signal.done():
+                signal.set_result(None)
+
+    async def wait(self, until: float | None = None) -> bool:
+        """Wait for a change, at most until the loop's clock shows `until` (seconds): whether there was one."""
+        loop = asyncio.get_running_loop()
+        changed: asyncio.Future[bool | None] = loop.create_future()
+        self._watchers.append(changed)
+        timer = None if until is None else loop.call_at(until, _give_up, changed)
+        try:
+            return await changed is None
+        finally:
+            if timer is not None:
+                timer.cancel()
+            if changed in self._watchers:
+                self._watchers.remove(changed)
+
+
+def _give_up(changed: asyncio.Future[bool | None]) -> None:
+    if not changed.done():
+        changed.set_result(False)
+
+
+class Follower(AsyncIterator[Slice]):
+    """Yields a stream from an offset, as it is written, a slice at a time, until it is closed.
+
+    It holds no task and no connection: it can be dropped anywhere, and one at `offset` goes on from there.
+
+    Attributes:
+        offset: The offset of the entry that comes next.
+        tail: What it shares with others of this process.
+
+    Raises:
+        StreamMissing: From the iteration: the stream was deleted or has expired meanwhile.
+        StoreUnavailable: From the iteration, where older entries are to be fetched, and cannot be.
+    """
+
+    __slots__ = ('_missing', '_read', 'offset', 'tail')
+
+    def __init__(
+        self,
+        tail: Tail,
+        offset: int,
+        *,
+        read: Callable[[int], Awaitable[Slice]],
+        missing: Callable[[], Exception],
+    ) -> None:
+        self.tail = tail
+        self.offset = offset
+        self._read = read
+        self._missing = missing
+
+    def __aiter__(self) -> Follower:
+        return self
+
+    async def __anext__(self) -> Slice:
+        while True:
+            if (part := await self.take()) is not None:
+                return part
+            if self.exhausted:
+                raise StopAsyncIteration
+            await self.wait()
+
+    async def take(self, limit: int = 1000) -> Slice | None:
+        """What is there and has not been read, or `limit` entries of it; `None` if there is nothing.
+
+        Raises as the iteration does. It does not wait, unless older entries are to be fetched.
+        """
+        tail = self.tail
+        if tail.gone:
+            raise self._missing()
+        assert tail.head is not None  # it was seen before anybody could follow it
+        if self.offset >= tail.end:
+            return None
+        if self.offset < tail.start:
+            part = await self._read(self.offset)
+            if part.head.incarnation != tail.head.incarnation:
+                tail.see(part)
+                raise self._missing()
+        else:
+            first = self.offset - tail.start
+            part = Slice(tail.head, self.offset, tail.entries[first : first + limit])
+        self.offset = part.end
+        return part
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether everything has been read and nothing more will come."""
+        head = self.tail.head
+        return head is not None and head.closed and self.offset >= head.length
+
+    async def wait(self, until: float | None = None) -> bool:
+        """Wait for a change of the stream, at most until the loop's clock shows `until`: whether there was one."""
+        return await self.tail.wait(until)

@@ -1,0 +1,153 @@
+"""What a request asks for: `Asked`, read from the bodies that clients of each kind send."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from pydantic import ValidationError
+from pydantic_ai.agent import WrapperAgent
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.messages import ModelMessage, ModelRequest, UserPromptPart
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
+
+from .refused import Refused
+from .wire import AG_UI, AI_SDK
+
+if TYPE_CHECKING:
+    from pydantic_ai.agent import AbstractAgent
+    from pydantic_ai.ui import UIAdapter
+
+__all__ = ['Asked', 'asked_in_json', 'asked_of_ui', 'body_of']
+
+logger = logging.getLogger(__name__)
+
+ADAPTERS = {AI_SDK: ('pydantic_ai.ui.vercel_ai', 'VercelAIAdapter'), AG_UI: ('pydantic_ai.ui.ag_ui', 'AGUIAdapter')}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request for a run.
+
+    Attributes:
+        request: The request, or the WebSocket.
+        owner: Who asks, as `authorize` has said.
+        prompt: The text of the last message; empty if that has none.
+        chat_id: The conversation, as the client names it; `None` if it names none.
+        options: For `agent.run_stream_events(**asked.options)`: the prompt or the history, tools of the client, results
+            of tools that have waited for them, and so on.
+    """
+
+    request: HTTPConnection
+    owner: str | None = None
+    prompt: str = ''
+    chat_id: str | None = None
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+async def body_of(request: Request, limit: int) -> bytes:
+    """The body of a request, of so many bytes at most. Raises `Refused`."""
+    body = b''
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > limit:
+                raise Refused(413, 'too_large', f'The body is to have {limit} bytes at most.')
+    except ClientDisconnect:
+        raise Refused(400, 'malformed', 'The body did not come whole.') from None
+    return body
+
+
+def asked_in_json(text: bytes | str, request: HTTPConnection, owner: str | None, *, longest: int) -> Asked:
+    """`{"prompt": "...", "chat": "..."}`. Raises `Refused`."""
+    try:
+        fields: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        fields = None
+    match fields:
+        case {'prompt': str(prompt)} if prompt:
+            chat: Any = cast('Mapping[str, Any]', fields).get('chat')
+            if chat is not None and not isinstance(chat, str):
+                raise Refused(400, 'malformed', '"chat" is to be a string.')
+            _refuse_long(prompt, longest)
+            options = {'user_prompt': prompt}
+            return Asked(request=request, owner=owner, prompt=prompt, chat_id=chat, options=options)
+        case _:
+            raise Refused(400, 'malformed', 'Send JSON: {"prompt": "..."}.')
+
+
+async def asked_of_ui(
+    name: str,
+    body: bytes,
+    request: HTTPConnection,
+    owner: str | None,
+    *,
+    agent: AbstractAgent[Any, Any],
+    longest: int,
+    settings: Mapping[str, Any],
+) -> Asked:
+    """What a client of a protocol of user interfaces sends, read by pydantic-ai's own adapter. Raises `Refused`."""
+    module, adapter_name = ADAPTERS[name]
+    adapter_type: type[UIAdapter[Any, Any, Any, Any, Any]] = getattr(import_module(module), adapter_name)
+    try:
+        run_input = adapter_type.build_run_input(body)
+    except ValidationError:
+        raise Refused(400, 'malformed', f'The body is not what a client of {name} sends.') from None
+    adapter = adapter_type(agent=_Captured.of(agent), run_input=run_input, **settings)
+    options = await _options(adapter.run_stream_native())
+    prompt = _prompt(options.get('message_history') or ())
+    _refuse_long(prompt, longest)
+    return Asked(request=request, owner=owner, prompt=prompt, chat_id=_chat_id(run_input), options=options)
+
+
+def _refuse_long(prompt: str, longest: int) -> None:
+    if len(prompt) > longest:
+        raise Refused(413, 'too_long', f'The prompt is to have {longest} characters at most.')
+
+
+def _chat_id(run_input: Any) -> str | None:
+    return getattr(run_input, 'thread_id', None) or getattr(run_input, 'id', None)
+
+
+def _prompt(messages: Any) -> str:
+    last: ModelMessage | None = messages[-1] if messages else None
+    if not isinstance(last, ModelRequest):
+        return ''
+    texts: list[str] = []
+    for part in last.parts:
+        if isinstance(part, UserPromptPart):
+            pieces = [part.content] if isinstance(part.content, str) else part.content
+            texts += [one for one in pieces if isinstance(one, str)]
+    return '\n'.join(texts)
+
+
+class _Call(Exception):
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.options = options
+
+
+class _Captured(WrapperAgent[Any, Any]):
+    """An agent that is not run: the adapter prepares the call, and the program makes it."""
+
+    @classmethod
+    def of(cls, agent: AbstractAgent[Any, Any]) -> _Captured:
+        return cls(agent)
+
+    def run_stream_events(self, *args: Any, **options: Any) -> NoReturn:
+        raise _Call(options)
+
+
+async def _options(events: AsyncIterator[Any]) -> dict[str, Any]:
+    try:
+        await anext(events)
+    except _Call as call:
+        return {name: value for name, value in call.options.items() if value is not None}
+    except UserError as error:
+        # Of a request that pydantic-ai refuses: an approval of what does not wait for one, a message nobody knows.
+        logger.info('A request was refused: %s', error)
+        raise Refused(400, 'refused', 'What the client sends does not fit the conversation.') from None
+    raise AssertionError('the adapter has not asked the agent')

@@ -1,0 +1,62 @@
+"""A request that is answered with a status and a reason: `Refused`."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from ..errors import StoreUnavailable, StreamLogError, StreamMissing, StreamUsageError, TooManyRuns
+
+__all__ = ['Refused', 'refusal_of']
+
+logger = logging.getLogger(__name__)
+
+LATER = {'retry-after': '1'}
+
+
+class Refused(Exception):
+    """Why a request is not followed. The client gets it as JSON: `{"error": ..., "message": ...}`.
+
+    Attributes:
+        status: The status of the response.
+        error: A word for programs.
+        message: A sentence for people, which tells nothing of what is inside.
+    """
+
+    def __init__(self, status: int, error: str, message: str, *, headers: dict[str, str] | None = None) -> None:
+        self.status = status
+        self.error = error
+        self.message = message
+        self._headers = headers
+        super().__init__(message)
+
+    def response(self) -> JSONResponse:
+        """What the client gets."""
+        content = {'error': self.error, 'message': self.message}
+        return JSONResponse(content, self.status, headers={'cache-control': 'no-store', **(self._headers or {})})
+
+
+def refusal_of(error: Exception) -> Refused:
+    """What a client is told of an error. Of one that it has no part in, it gets an id that the log has, too.
+
+    Raises:
+        HTTPException: The error is one: what the program itself answers with.
+    """
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, HTTPException):
+        raise error
+    if isinstance(error, StreamMissing):
+        return Refused(404, 'not_found', 'There is no such stream.')
+    if isinstance(error, StreamLogError):
+        return Refused(409, error.reason, 'The stream has changed meanwhile.')
+    if isinstance(error, TooManyRuns):
+        return Refused(503, 'busy', 'As many runs go on as can.', headers=LATER)
+    error_id = secrets.token_hex(8)
+    logger.error('A request failed with error %s', error_id, exc_info=error)
+    if isinstance(error, StoreUnavailable | StreamUsageError):
+        return Refused(503, 'unavailable', f'Not now (error {error_id}).', headers=LATER)
+    return Refused(500, 'failed', f'Something went wrong (error {error_id}).')

@@ -1,0 +1,336 @@
+"""Routes to start, follow, stop and list runs that a client can lose and pick up again: `stream_router`."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from ..errors import StreamLogError, StreamMissing
+from ..logs.heads import Head, Write
+from ..run.stream import RunStream
+from .asked import Asked, asked_in_json, asked_of_ui, body_of
+from .following import FollowResponse
+from .limits import Viewers
+from .refused import Refused, refusal_of
+from .runner import StreamRunner
+from .session import Session
+from .source import Source
+from .wire import AG_UI, AI_SDK, WireFormat
+
+if TYPE_CHECKING:
+    from pydantic_ai.agent import AbstractAgent
+
+__all__ = ['Authorize', 'Start', 'stream_router']
+
+Start: TypeAlias = Callable[[Asked], Source | Awaitable[Source]]
+"""Makes a run of what was asked for."""
+
+Authorize: TypeAlias = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
+"""Says who asks: the owner of what they start, who alone may follow, stop and list it. Raises Starlette's
+`HTTPException` for whom it does not know."""
+
+Endpoint: TypeAlias = Callable[[Request, str | None], Awaitable[Response]]
+
+UI_FORMATS = (AI_SDK, AG_UI)
+
+
+def stream_router(
+    runner: StreamRunner,
+    agent: AbstractAgent[Any, Any],
+    *,
+    start: Start | None = None,
+    authorize: Authorize | None = None,
+    keep_alive: float = 15.0,
+    longest_prompt: int = 100_000,
+    largest_body: int = 8 * 2**20,
+    viewers: int = 10_000,
+    viewers_each: int = 100,
+    ui: Mapping[str, Any] | None = None,
+) -> Router:
+    r"""Routes to be mounted in an application of Starlette or FastAPI: start, follow, stop and list runs.
+
+    | request | what it does |
+    | --- | --- |
+    | `POST /` with `{"prompt": ...}` | starts a run. With `Accept: text/event-stream`, its frames follow; else its id |
+    | `GET /{stream}` | follows it, from `Last-Event-ID` or `?offset=`; `?format=` for another format |
+    | `DELETE /{stream}`, `POST /{stream}/stop` | stops it, wherever it goes on |
+    | `GET /` | lists the streams of who asks |
+    | WebSocket `/ws` | prompts, follows and stops, with typed frames |
+    | `POST /ai-sdk` | for `useChat({ api })` |
+    | `GET /ai-sdk/{chat}/stream` | for `resume: true` of `useChat` |
+    | `POST /ai-sdk/{chat}/stop` | stops what goes on in a chat: `stop()` of `useChat` only closes the connection |
+    | `POST /ag-ui` | for `HttpAgent` of AG-UI |
+
+    A request that is lost ends no run, and one that comes again with the same `Idempotency-Key` starts none: it follows
+    the one that it had started.
+
+    Args:
+        runner: Runs what is started. Open it with the application: `lifespan=runner.lifespan`. Its formats decide which
+            routes there are.
+        agent: The agent.
+        start: Makes a run of what was asked for; `RunStream(agent.run_stream_events(**asked.options))` by default. A
+            turn of a `Chat` is one too.
+        authorize: Says whose a request is. Without it, who knows the id of a stream may follow and stop it, and nothing
+            can be listed.
+        keep_alive: Seconds of silence after which a comment is sent.
+        longest_prompt: Characters of a prompt, at most.
+        largest_body: Bytes of a body, at most.
+        viewers: Clients that follow streams here at the same time, at most.
+        viewers_each: Those of one owner, at most.
+        ui: Settings for pydantic-ai's `UIAdapter`, such as `allow_uploaded_files`.
+
+    Raises:
+        ValueError: A limit is not positive.
+
+    Example:
+        ```python
+        from pydantic_ai import Agent
+        from pydantic_ai_streaming.serve import Frames, StreamRunner, stream_router
+        from pydantic_ai_streaming.testing import ScriptedModel
+        from starlette.applications import Starlette
+        from starlette.routing import Mount
+        from starlette.testclient import TestClient
+
+        agent = Agent(ScriptedModel(['One\n', 'two.']))
+        runner = StreamRunner(formats=[Frames(['text'])])
+        app = Starlette(routes=[Mount('/runs', stream_router(runner, agent))], lifespan=runner.lifespan)
+
+        with TestClient(app) as client:
+            stream = client.post('/runs/', json={'prompt': 'Count'}).json()['stream']
+            seen = client.get(f'/runs/{stream}', headers={'Last-Event-ID': f'{stream}:1'})
+            print(*(line for line in seen.text.splitlines() if line.startswith('data')), sep='\n')
+        #> data: {"type":"text","text":"two."}
+        #> data: {"type":"end","finish":"complete"}
+        ```
+    """
+    for name, value in (('longest_prompt', longest_prompt), ('largest_body', largest_body), ('viewers', viewers)):
+        if value < 1:
+            raise ValueError(f'{name}={value!r}: use 1 or more')
+    routes = _Routes(
+        runner,
+        agent,
+        start=start or (lambda asked: RunStream(agent.run_stream_events(**asked.options))),
+        authorize=authorize,
+        keep_alive=keep_alive,
+        longest_prompt=longest_prompt,
+        largest_body=largest_body,
+        viewers=Viewers(viewers, viewers_each),
+        ui=ui or {},
+    )
+    return Router(routes.all())
+
+
+class _Routes:
+    def __init__(
+        self,
+        runner: StreamRunner,
+        agent: AbstractAgent[Any, Any],
+        *,
+        start: Start,
+        authorize: Authorize | None,
+        keep_alive: float,
+        longest_prompt: int,
+        largest_body: int,
+        viewers: Viewers,
+        ui: Mapping[str, Any],
+    ) -> None:
+        self.runner = runner
+        self._log = runner.log
+        self._agent = agent
+        self._start = start
+        self._authorize = authorize
+        self._keep_alive = keep_alive
+        self.longest = longest_prompt
+        self._largest = largest_body
+        self._viewers = viewers
+        self._ui = ui
+
+    def all(self) -> list[BaseRoute]:
+        found: list[BaseRoute] = [
+            Route(f'/{name}', self._answering(self._ui_endpoint(name)), methods=['POST'])
+            for name in UI_FORMATS
+            if name in self.runner.formats
+        ]
+        if AI_SDK in self.runner.formats:
+            found.append(Route(f'/{AI_SDK}/{{chat}}/stream', self._answering(self._resume), methods=['GET']))
+            found.append(Route(f'/{AI_SDK}/{{chat}}/stop', self._answering(self._stop_chat), methods=['POST']))
+        if 'frames' in self.runner.formats:
+            found.append(WebSocketRoute('/ws', self._websocket))
+            found.append(Route('/', self._answering(self._begin), methods=['POST']))
+        found += [
+            Route('/', self._answering(self._list), methods=['GET']),
+            Route('/{stream}', self._answering(self._follow), methods=['GET']),
+            Route('/{stream}', self._answering(self._stop), methods=['DELETE']),
+            Route('/{stream}/stop', self._answering(self._stop), methods=['POST']),
+        ]
+        return found
+
+    # What they do
+
+    async def _begin(self, request: Request, owner: str | None) -> Response:
+        asked = asked_in_json(await body_of(request, self._largest), request, owner, longest=self.longest)
+        stream_id = await self.begin(asked, 'frames')
+        if 'text/event-stream' in request.headers.get('accept', ''):
+            return await self._following(stream_id, 0, self.runner.formats['frames'], owner)
+        location = f'{request.url.path.rstrip("/")}/{stream_id}'
+        return JSONResponse({'stream': stream_id}, 201, headers={'location': location, 'cache-control': 'no-store'})
+
+    def _ui_endpoint(self, name: str) -> Endpoint:
+        async def begin(request: Request, owner: str | None) -> Response:
+            if request.headers.get('content-type', '').partition(';')[0].strip().lower() != 'application/json':
+                # What a page of another site can send without asking has another type.
+                raise Refused(415, 'media_type', 'Send application/json.')
+            body = await body_of(request, self._largest)
+            asked = await asked_of_ui(
+                name, body, request, owner, agent=self._agent, longest=self.longest, settings=self._ui
+            )
+            return await self._following(await self.begin(asked, name), 0, self.runner.formats[name], owner)
+
+        return begin
+
+    async def begin(self, asked: Asked, format_name: str) -> str:
+        """Start a run, or find the one that the same request has started; the id of its stream."""
+        key = asked.request.headers.get('idempotency-key')
+        stream_id = None if key is None else _named('key', asked.owner, key)
+        if stream_id is not None and await self._known(stream_id):
+            return stream_id
+        source = self._start(asked)
+        if not hasattr(source, '__aenter__'):  # a turn can be awaited too, but for a sentence on what to do instead
+            source = await cast('Awaitable[Source]', source)
+        details = {} if asked.chat_id is None else {'chat': asked.chat_id}
+        formats = {format_name, 'frames'} & self.runner.formats.keys()
+        try:
+            stream_id = await self.runner.start(
+                cast('Source', source), stream_id=stream_id, owner=asked.owner, formats=sorted(formats), details=details
+            )
+        except StreamLogError as error:
+            if error.reason != 'exists':
+                raise
+            return error.stream_id  # the same request has come twice at once
+        if asked.chat_id is not None:
+            await self._note(asked.owner, asked.chat_id, stream_id)
+        return stream_id
+
+    async def _known(self, stream_id: str) -> bool:
+        try:
+            await self._log.head(stream_id)
+        except StreamMissing:
+            return False
+        return True
+
+    async def _note(self, owner: str | None, chat: str, stream_id: str) -> None:
+        """Keep which stream a chat had last, in a stream without entries."""
+        name, details = _named('chat', owner, chat), {'stream': stream_id}
+        try:
+            await self._log.write(Write(stream_id=name, details=details))
+        except StreamMissing:
+            head = Head(stream_id=name, incarnation=stream_id, ttl=self.runner.ttl, details=details)
+            await self._log.write(Write(stream_id=name, create=head))
+
+    async def _last_of(self, owner: str | None, chat: str) -> Head:
+        return await self._log.head((await self._log.head(_named('chat', owner, chat))).details['stream'])
+
+    async def _resume(self, request: Request, owner: str | None) -> Response:
+        try:
+            head = await self._last_of(owner, request.path_params['chat'])
+        except StreamMissing:
+            return Response(status_code=204)
+        if head.closed:
+            return Response(status_code=204)  # the page has the whole answer from wherever it keeps its messages
+        return await self._following(head.stream_id, 0, self.runner.formats[AI_SDK], owner)
+
+    async def _stop_chat(self, request: Request, owner: str | None) -> Response:
+        head = await self._last_of(owner, request.path_params['chat'])
+        return JSONResponse({'stopped': await self.runner.stop(head.stream_id)})
+
+    async def _follow(self, request: Request, owner: str | None) -> Response:
+        stream_id = request.path_params['stream']
+        name = request.query_params.get('format', 'frames')
+        if name not in self.runner.formats:
+            raise Refused(400, 'unknown_format', f'The formats are {sorted(self.runner.formats)}.')
+        head = await self.owned(stream_id, owner)
+        if name not in head.details.get('formats', ()):
+            raise Refused(400, 'unknown_format', f'This stream is written in {head.details.get("formats")}.')
+        offset = _offset(request, head)
+        if head.closed and offset == head.length:
+            return Response(status_code=204)  # an EventSource connects no more after this
+        return await self._following(stream_id, offset, self.runner.formats[name], owner)
+
+    async def _following(self, stream_id: str, offset: int, format: WireFormat, owner: str | None) -> Response:  # noqa: A002
+        self._viewers.refuse(owner)
+        follower = await self._log.follow(stream_id, offset)
+        return FollowResponse(
+            follower, stream_id, format, keep_alive=self._keep_alive, here=lambda: self._viewers.here(owner)
+        )
+
+    async def owned(self, stream_id: str, owner: str | None) -> Head:
+        """A stream of this owner. Another's is as missing as one that there is not."""
+        head = await self._log.head(stream_id)
+        if head.owner != owner or 'formats' not in head.details:
+            raise StreamMissing(stream_id)
+        return head
+
+    async def _stop(self, request: Request, owner: str | None) -> Response:
+        head = await self.owned(request.path_params['stream'], owner)
+        return JSONResponse({'stopped': await self.runner.stop(head.stream_id)})
+
+    async def _list(self, request: Request, owner: str | None) -> Response:
+        if owner is None:
+            raise Refused(404, 'not_found', 'Nothing can be listed for somebody who is not known.')
+        found = [
+            {'stream': head.stream_id, 'chat': head.details.get('chat'), 'entries': head.length, 'over': head.closed}
+            for head in await self._log.owned(owner)
+        ]
+        return JSONResponse({'streams': found}, headers={'cache-control': 'no-store'})
+
+    async def _websocket(self, websocket: WebSocket) -> None:
+        owner = await self._owner(websocket)
+        await websocket.accept()
+        with self._viewers.here(owner):
+            await Session(websocket, self, owner).serve()
+
+    # Around them
+
+    def _answering(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            owner = await self._owner(request)
+            try:
+                return await endpoint(request, owner)
+            except Exception as error:
+                return refusal_of(error).response()
+
+        return answer
+
+    async def _owner(self, connection: HTTPConnection) -> str | None:
+        if self._authorize is None:
+            return None
+        owner = self._authorize(connection)
+        return await owner if inspect.isawaitable(owner) else owner
+
+
+def _named(kind: str, owner: str | None, name: str) -> str:
+    """An id for what a client has named: the same for the same owner, and not to be guessed from another's."""
+    return f'{kind}-{hashlib.sha256(json.dumps([owner, name]).encode()).hexdigest()[:40]}'
+
+
+def _offset(request: Request, head: Head) -> int:
+    last = request.headers.get('last-event-id')
+    if last:
+        stream_id, _, number = last.rpartition(':')
+        first = 1
+    else:
+        stream_id, number, first = head.stream_id, request.query_params.get('offset', '0'), 0
+    if stream_id != head.stream_id or not (number.isascii() and number.isdecimal() and len(number) < 16):
+        raise Refused(400, 'malformed_offset', 'This is no offset of this stream.')
+    offset = int(number) + first
+    if offset > head.length:
+        raise Refused(400, 'offset_beyond', f'The stream has {head.length} entries.')
+    return offset

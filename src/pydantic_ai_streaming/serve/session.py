@@ -1,0 +1,131 @@
+"""What a client says over a WebSocket, and what it is sent: `Session`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from typing import Any, Protocol, cast
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ..aio.closing import drain
+from ..errors import StreamMissing
+from ..logs.heads import Head
+from ..logs.tail import Follower
+from .asked import Asked, asked_in_json
+from .refused import Refused, refusal_of
+from .runner import StreamRunner
+from .shared_wire import shared_wire
+from .wire import WireFormat
+
+__all__ = ['Routes', 'Session']
+
+AT_ONCE = 64
+"""Entries in one message, at most."""
+
+
+class Routes(Protocol):
+    """What a session needs of the routes that it is one of."""
+
+    runner: StreamRunner
+    longest: int
+
+    def begin(self, asked: Asked, format_name: str, /) -> Awaitable[str]:
+        """Start a run."""
+        ...
+
+    def owned(self, stream_id: str, owner: str | None, /) -> Awaitable[Head]:
+        """A stream of this owner."""
+        ...
+
+
+class Session:
+    """One connection. It follows one stream at a time; the run does not notice when the client goes.
+
+    The client sends JSON: `{"type": "prompt", "prompt": ...}` starts a run and follows it, `{"type": "follow",
+    "stream": ..., "offset": ...}` follows one from an offset, `{"type": "stop"}` stops the one that is followed. It is
+    sent `{"stream": ..., "offset": ..., "frames": [...]}`, with the offset after these frames, from which it can go on,
+    and `{"type": "refused", "error": ..., "message": ...}` for what cannot be followed.
+    """
+
+    def __init__(self, websocket: WebSocket, routes: Routes, owner: str | None) -> None:
+        self._websocket = websocket
+        self._routes = routes
+        self._owner = owner
+        self._stream: str | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    async def serve(self) -> None:
+        """Until the client goes."""
+        try:
+            while (message := await self._websocket.receive())['type'] != 'websocket.disconnect':
+                try:
+                    await self._obey(message.get('text'))
+                except (WebSocketDisconnect, OSError):
+                    raise
+                except Exception as error:
+                    refused = refusal_of(error)
+                    await self._tell({'type': 'refused', 'error': refused.error, 'message': refused.message})
+        except (WebSocketDisconnect, OSError):
+            pass  # it went away while it was told something
+        finally:
+            await self._leave()
+
+    async def _obey(self, text: str | None) -> None:
+        match _message(text):
+            case {'type': 'prompt'}:
+                asked = asked_in_json(text or '', self._websocket, self._owner, longest=self._routes.longest)
+                await self._follow(await self._routes.begin(asked, 'frames'), 0)
+            case {'type': 'follow', 'stream': str(stream_id), 'offset': int(offset)} if offset >= 0:
+                head = await self._routes.owned(stream_id, self._owner)
+                if offset > head.length:
+                    raise Refused(400, 'offset_beyond', f'The stream has {head.length} entries.')
+                await self._follow(stream_id, offset)
+            case {'type': 'stop'} if self._stream is not None:
+                await self._routes.runner.stop(self._stream)
+            case _:
+                raise Refused(400, 'malformed', 'Send {"type": "prompt" | "follow" | "stop", ...}.')
+
+    async def _follow(self, stream_id: str, offset: int) -> None:
+        follower = await self._routes.runner.log.follow(stream_id, offset)
+        await self._leave()
+        self._stream = stream_id
+        self._sending = asyncio.create_task(self._send(stream_id, follower), name='pydantic-ai-streaming send')
+
+    async def _send(self, stream_id: str, follower: Follower) -> None:
+        frames = self._routes.runner.formats['frames']
+        wire = shared_wire(follower.tail, 'websocket', lambda _, entry: _listed(frames, entry))
+        try:
+            while not follower.exhausted:
+                part = await follower.take(AT_ONCE)
+                if part is None:
+                    await follower.wait()
+                elif body := wire.of(part, follower.tail):
+                    start = json.dumps({'stream': stream_id, 'offset': part.end})[:-1]
+                    await self._websocket.send_text(f'{start}, "frames": [{body[:-1].decode()}]}}')
+        except StreamMissing:
+            await self._tell({'stream': stream_id, 'offset': 0, 'frames': [json.loads(one) for one in frames.lost()]})
+        except (WebSocketDisconnect, OSError):
+            pass
+
+    async def _tell(self, message: dict[str, Any]) -> None:
+        await self._websocket.send_text(json.dumps(message))
+
+    async def _leave(self) -> None:
+        if self._sending is not None:
+            await drain(self._sending)
+            self._sending = None
+
+
+def _listed(frames: WireFormat, entry: bytes) -> bytes:
+    payload = frames.payload(entry)
+    return b'' if payload is None else payload + b','
+
+
+def _message(text: str | None) -> dict[str, Any] | None:
+    try:
+        message = json.loads(text or '')
+    except (ValueError, RecursionError):
+        return None
+    return cast('dict[str, Any]', message) if isinstance(message, dict) else None

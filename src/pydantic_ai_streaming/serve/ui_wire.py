@@ -1,0 +1,111 @@
+"""The protocols of user interfaces, as pydantic-ai writes them: of the AI SDK, and AG-UI."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic_ai.exceptions import RunCancelled
+from pydantic_core import to_json
+
+from ..reduce.events import AttemptRejectedEvent, ConnectionHeldOpenEvent, ResponseTruncatedEvent, WholeResponseEvent
+from ..run.stream import RunStream
+from .wire import AG_UI, AI_SDK, Ending, WireFormat
+
+if TYPE_CHECKING:
+    from pydantic_ai.ui import NativeEvent, UIEventStream
+
+__all__ = ['AGUI', 'AISDK']
+
+OURS = AttemptRejectedEvent, ConnectionHeldOpenEvent, ResponseTruncatedEvent, WholeResponseEvent
+"""Events that pydantic-ai does not know."""
+
+
+class _Failed(Exception):
+    """Stands for an error whose text is nobody's business."""
+
+
+class _UIFormat(WireFormat):
+    @abstractmethod
+    def _event_stream(self, stream_id: str) -> UIEventStream[Any, Any, Any, Any]: ...
+
+    @abstractmethod
+    def _payload(self, event: Any) -> str: ...
+
+    async def encode(
+        self, stream: RunStream[Any] | None, ending: asyncio.Future[Ending], *, stream_id: str
+    ) -> AsyncIterator[str]:
+        async for event in self._event_stream(stream_id).transform_stream(_native(stream, ending)):
+            yield self._payload(event)
+
+
+async def _native(stream: RunStream[Any] | None, ending: asyncio.Future[Ending]) -> AsyncIterator[NativeEvent]:
+    """The events that pydantic-ai knows of a run, and at the end an error that it may tell."""
+    if stream is not None:
+        events = stream.events()
+        while not events.exhausted:
+            for _, event in events.take():
+                if not isinstance(event, OURS):
+                    yield event
+            if not events.exhausted:
+                await events.wait()
+    how = await asyncio.shield(ending)
+    if how.error_id is not None:
+        raise _Failed(how.message)
+    if how.finish == 'stopped':
+        raise RunCancelled('The run was stopped.')
+
+
+class AISDK(_UIFormat):
+    """The UI message stream of Vercel's AI SDK, which `useChat` reads.
+
+    Args:
+        version: Of the AI SDK in the browser: 5, 6 or 7.
+
+    Raises:
+        ImportError: What pydantic-ai needs for it is missing; the message says what to install.
+    """
+
+    name = AI_SDK
+    mark = b'v'
+    headers = {'x-vercel-ai-ui-message-stream': 'v1'}  # noqa: RUF012 - a ClassVar of the base
+
+    def __init__(self, *, version: Literal[5, 6, 7] = 6) -> None:
+        self.version: Literal[5, 6, 7] = version
+        self._made = import_module('pydantic_ai.ui.vercel_ai').VercelAIEventStream
+
+    def _event_stream(self, stream_id: str) -> UIEventStream[Any, Any, Any, Any]:
+        return self._made(sdk_version=self.version, server_message_id=stream_id)
+
+    def _payload(self, event: Any) -> str:
+        return event.encode(self.version)
+
+    def lost(self) -> list[str]:  # noqa: D102 - as WireFormat
+        error = to_json({'type': 'error', 'errorText': Ending(finish='lost').message}).decode()
+        return [error, '[DONE]']
+
+
+class AGUI(_UIFormat):
+    """The events of the AG-UI protocol, as `@ag-ui/client` reads them.
+
+    Raises:
+        ImportError: What pydantic-ai needs for it is missing; the message says what to install.
+    """
+
+    name = AG_UI
+    mark = b'a'
+
+    def __init__(self) -> None:
+        self._made = import_module('pydantic_ai.ui.ag_ui').AGUIEventStream
+
+    def _event_stream(self, stream_id: str) -> UIEventStream[Any, Any, Any, Any]:
+        return self._made(run_id=stream_id)
+
+    def _payload(self, event: Any) -> str:
+        return event.model_dump_json(by_alias=True, exclude_none=True)
+
+    def lost(self) -> list[str]:  # noqa: D102 - as WireFormat
+        return [to_json({'type': 'RUN_ERROR', 'message': Ending(finish='lost').message}).decode()]

@@ -1,0 +1,145 @@
+"""What a log holds of a run: entries, each of which one kind of client reads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from ..core.pacing import Smoothing
+from ..run.stream import RunStream
+from .frames import FRAMES, FrameType, FrameView, frame, stats_frame
+
+__all__ = ['AG_UI', 'AI_SDK', 'Ending', 'Frames', 'WireFormat', 'ending_of']
+
+AI_SDK: Final = 'ai-sdk'
+AG_UI: Final = 'ag-ui'
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a run ended, as far as clients may know it.
+
+    Attributes:
+        finish: `RunStream.finish`; `failed` also for a run that did not begin, `lost` for one whose process is gone.
+        error_id: Under which this package's log has the error; `None` if there was none.
+    """
+
+    finish: str
+    error_id: str | None = None
+
+    @property
+    def message(self) -> str:
+        """For a person: without the text of any exception."""
+        if self.finish == 'lost':
+            return 'The process that wrote this answer is gone.'
+        return f'Something went wrong (error {self.error_id}).'
+
+
+def ending_of(stream: RunStream[Any] | None, failure: BaseException | None, *, stream_id: str) -> Ending:
+    """How a run ended. A failure is told to the log alone, under an id that both have."""
+    finish = (None if stream is None else stream.finish) or ('failed' if failure is not None else 'stopped')
+    # A turn that could not be saved is a note on the cancellation that had ended it.
+    if failure is None or (isinstance(failure, asyncio.CancelledError) and not hasattr(failure, '__notes__')):
+        return Ending(finish=finish if stream is not None else 'stopped')
+    error_id = secrets.token_hex(8)
+    logger.error('Stream %s ended with error %s (%s)', stream_id, error_id, finish, exc_info=failure)
+    return Ending(finish=finish, error_id=error_id)
+
+
+class WireFormat(ABC):
+    """What a kind of client reads: one JSON text after the other.
+
+    Each is written into the log once, as an entry that begins with `mark`, and sent to any number of clients as it is.
+
+    Attributes:
+        name: What it is asked for by.
+        mark: What its entries begin with, other than those of any other format; empty for frames, which begin with `{`.
+        headers: What clients of this kind want to see in a response.
+        done: What is sent after the last entry, if anything.
+    """
+
+    name: ClassVar[str]
+    mark: ClassVar[bytes]
+    headers: ClassVar[dict[str, str]] = {}
+
+    @abstractmethod
+    def encode(
+        self, stream: RunStream[Any] | None, ending: asyncio.Future[Ending], *, stream_id: str
+    ) -> AsyncIterator[str]:
+        """Yield what a run amounts to, until its end, and last of all how it ended.
+
+        Args:
+            stream: The run, entered; `None` if it could not be.
+            ending: How it ended; it is there some time after the end of the events.
+            stream_id: The stream that it is written into.
+        """
+
+    @abstractmethod
+    def lost(self) -> list[str]:
+        """What others write at the end of a stream whose producer is gone."""
+
+    def payload(self, entry: bytes) -> bytes | None:
+        """What of an entry is for clients of this kind; `None` if nothing is."""
+        return entry[len(self.mark) :] if entry.startswith(self.mark) else None
+
+
+class Frames(WireFormat):
+    """The frames of `SSEResponse`: `start`, `text`, `tool_call`, ..., and `end` or `error`.
+
+    Args:
+        include: The types of frames to write, all by default; `start`, `end` and `error` always are. Leave out what is
+            not for the client's eyes: results of tools are in `tool_call`.
+        smoothing: How to pace the text; `None` writes it as it comes.
+
+    Raises:
+        ValueError: There is no such type of frames.
+    """
+
+    name = 'frames'
+    mark = b''
+
+    def __init__(self, include: Collection[FrameType] | None = None, *, smoothing: Smoothing | None = None) -> None:
+        if unknown := set(include or ()) - FRAMES:
+            raise ValueError(f'include has {sorted(unknown)}: the types of frames are {sorted(FRAMES)}')
+        self._include = frozenset(FRAMES if include is None else include)
+        self._smoothing = smoothing
+
+    async def encode(  # noqa: D102 - as WireFormat
+        self, stream: RunStream[Any] | None, ending: asyncio.Future[Ending], *, stream_id: str
+    ) -> AsyncIterator[str]:
+        yield frame('start', stream=stream_id)
+        if stream is not None:
+            view = FrameView(stream, self._include, self._smoothing)
+            over = stream.finish is not None
+            while not over:
+                try:
+                    one = await anext(view)
+                except Exception:  # how the run ended, which is told by `ending`, or StopAsyncIteration
+                    over = True
+                else:
+                    yield one
+            for one in view.rest():
+                yield one
+        how = await asyncio.shield(ending)
+        if stream is not None and 'stats' in self._include:
+            yield stats_frame(stream)
+        yield _last(how)
+
+    def payload(self, entry: bytes) -> bytes | None:  # noqa: D102 - as WireFormat
+        return entry if entry.startswith(b'{') else None
+
+    def lost(self) -> list[str]:  # noqa: D102 - as WireFormat
+        return [_last(Ending(finish='lost'))]
+
+
+def _last(how: Ending) -> str:
+    if how.error_id is None and how.finish != 'lost':
+        return frame('end', finish=how.finish)
+    return frame('error', finish=how.finish, error_id=how.error_id)

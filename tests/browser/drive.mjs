@@ -1,0 +1,229 @@
+// One scene in a real Chromium. Prints what was seen, as JSON; screenshots go into a folder.
+//
+//     node drive.mjs SCENE ADDRESS FOLDER CHROMIUM
+
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+
+import { chromium } from 'playwright-core'
+
+const [scene, server, folder, executablePath] = process.argv.slice(2)
+
+/** A network that can fail: setOffline of the browser leaves connections as they are. */
+class Network {
+  sockets = new Set()
+  down = false
+
+  async open(target) {
+    const { hostname, port } = new URL(target)
+    this.listening = createServer((from) => {
+      if (this.down) return from.destroy()
+      const to = connect(Number(port), hostname)
+      for (const [one, other] of [[from, to], [to, from]]) {
+        this.sockets.add(one)
+        one.pipe(other)
+        one.on('error', () => other.destroy())
+        one.on('close', () => (this.sockets.delete(one), other.destroy()))
+      }
+    })
+    await new Promise((resolve) => this.listening.listen(0, '127.0.0.1', resolve))
+    return `http://127.0.0.1:${this.listening.address().port}`
+  }
+
+  async fail() {
+    this.down = true
+    await context.setOffline(true)
+    for (const socket of this.sockets) socket.destroy()
+  }
+
+  async recover() {
+    this.down = false
+    await context.setOffline(false)
+  }
+
+  close() {
+    for (const socket of this.sockets) socket.destroy()
+    this.listening.close()
+  }
+}
+
+const network = new Network()
+const address = await network.open(server)
+
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+const context = await browser.newContext({ viewport: { width: 900, height: 800 } })
+const problems = []
+
+async function open(path) {
+  const page = await context.newPage()
+  page.on('pageerror', (error) => problems.push(String(error)))
+  await page.goto(address + path)
+  return page
+}
+
+const text = (page) => page.getByTestId('assistant').locator('.text').first()
+const shown = async (page) => ((await text(page).count()) ? text(page).textContent() : '')
+const counts = async () => (await fetch(`${server}/counts`)).json()
+const shot = (page, name) => page.screenshot({ path: join(folder, `${scene}-${name}.png`), fullPage: true })
+const ask = (page) => page.getByRole('button', { name: 'Ask' }).click()
+const over = (page) => page.locator('button:enabled', { hasText: 'Ask' }).waitFor({ timeout: 60_000 })
+
+/** Until so many characters of the answer are there. */
+async function grown(page, characters) {
+  const until = Date.now() + 30_000
+  while ((await shown(page)).length < characters) {
+    if (Date.now() > until) throw new Error(`after 30 s there is ${JSON.stringify(await shown(page))}`)
+    await page.waitForTimeout(20)
+  }
+}
+
+async function seen(page) {
+  const trips = page.getByTestId('trip')
+  return {
+    text: await shown(page),
+    assistants: await page.getByTestId('assistant').count(),
+    users: await page.getByTestId('user').count(),
+    trips: await trips.count(),
+    trip: (await trips.count()) ? await trips.last().locator('dd').allTextContents() : [],
+    tools: await page.getByTestId('tool').allTextContents(),
+    timelines: await page.getByTestId('timeline').count(),
+    cursors: await page.locator('.going').count(),
+    url: page.url(),
+    ...(await counts()),
+  }
+}
+
+const scenes = {
+  async answer() {
+    const page = await open('/')
+    await ask(page)
+    const texts = []
+    await grown(page, 20)
+    const cursors = await page.locator('.going').count()
+    await shot(page, '1-writing')
+    const fields = []
+    const trip = page.getByTestId('trip')
+    const going = over(page).then(() => 'over')
+    while ((await Promise.race([going, page.waitForTimeout(50)])) !== 'over') {
+      texts.push(await shown(page))
+      if (await trip.count()) fields.push(await trip.locator('dd:not(.waiting)').count())
+      if (fields.length === 6) await shot(page, '2-filling-in')
+    }
+    await shot(page, '3-over')
+    return { ...(await seen(page)), texts, fields, writing: cursors }
+  },
+
+  async stop() {
+    const page = await open('/')
+    await ask(page)
+    await grown(page, 40)
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await over(page)
+    const stopped = await seen(page)
+    await page.waitForTimeout(1500)
+    await shot(page, 'stopped')
+    await page.reload()
+    await grown(page, 1)
+    return { stopped, later: await seen(page) }
+  },
+
+  async reload() {
+    const page = await open('/')
+    await ask(page)
+    await grown(page, 60)
+    const before = await shown(page)
+    await page.reload()
+    await grown(page, 1)
+    const after = await shown(page)
+    await shot(page, '1-loaded-again')
+    await page.getByTestId('tool').first().waitFor({ timeout: 30_000 })
+    await page.reload() // while the tool is at work
+    await over(page)
+    await page.getByTestId('trip').waitFor({ timeout: 60_000 })
+    await page.waitForFunction(() => document.querySelector('.trip.final'), null, { timeout: 60_000 })
+    await shot(page, '2-over')
+    return { before, after, ...(await seen(page)) }
+  },
+
+  async offline() {
+    const page = await open('/')
+    await ask(page)
+    await grown(page, 60)
+    await network.fail()
+    const frozen = await shown(page)
+    await page.waitForTimeout(1500)
+    const still = await shown(page)
+    await shot(page, '1-offline')
+    await network.recover()
+    await page.waitForFunction(() => document.querySelector('.trip.final'), null, { timeout: 60_000 })
+    await over(page)
+    await shot(page, '2-online')
+    return { frozen, still, ...(await seen(page)) }
+  },
+
+  async away() {
+    const page = await open('/')
+    await ask(page)
+    await grown(page, 60)
+    await network.fail()
+    while ((await (await fetch(`${server}/chats/${new URL(page.url()).searchParams.get('chat')}`)).json()).length < 2)
+      await page.waitForTimeout(100)
+    await network.recover()
+    await page.waitForFunction(() => document.querySelector('.trip.final'), null, { timeout: 60_000 })
+    await over(page)
+    return seen(page)
+  },
+
+  /** A question that is asked while the page still finds out whether there is something to resume. */
+  async early() {
+    await context.route('**/stream', (route) => setTimeout(() => route.continue(), 1500))
+    const page = await open('/')
+    await ask(page)
+    await grown(page, 20)
+    await over(page)
+    return seen(page)
+  },
+
+  async tabs() {
+    const first = await open('/')
+    await ask(first)
+    await grown(first, 60)
+    const second = await open(new URL(first.url()).search ? `/${new URL(first.url()).search}` : '/')
+    await grown(second, 60)
+    await Promise.all([first, second].map((page) => page.waitForFunction(() => document.querySelector('.trip.final'), null, { timeout: 60_000 })))
+    await Promise.all([over(first), over(second)])
+    await shot(second, 'second')
+    return { first: await seen(first), second: await seen(second) }
+  },
+
+  async plain() {
+    const page = await open('/plain')
+    const answer = page.getByTestId('answer')
+    const enough = async (characters) => {
+      while ((await answer.textContent()).length < characters) await page.waitForTimeout(20)
+    }
+    await ask(page)
+    await enough(60)
+    await page.reload()
+    await enough(60)
+    await network.fail()
+    await page.waitForTimeout(800)
+    await network.recover()
+    await page.waitForFunction(() => document.querySelector('#status').textContent === 'complete', null, { timeout: 60_000 })
+    await shot(page, 'over')
+    const whole = { text: await answer.textContent(), output: JSON.parse(await page.getByTestId('output').textContent()) }
+    await ask(page)
+    await enough(20)
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await page.waitForFunction(() => document.querySelector('#status').textContent === 'stopped')
+    return { ...whole, stopped: await answer.textContent(), ...(await counts()) }
+  },
+}
+
+try {
+  const told = await scenes[scene]()
+  console.log(JSON.stringify({ ...told, problems }))
+} finally {
+  await browser.close()
+  network.close()
+}

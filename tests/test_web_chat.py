@@ -1,0 +1,155 @@
+"""The example of a chat in the browser, in a real Chromium: whatever one does, nothing is lost and nothing asked twice.
+
+Screenshots are left in tests/browser/screenshots for a person to look at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / 'examples' / 'web_chat'
+BROWSER = ROOT / 'tests' / 'browser'
+SCREENSHOTS = BROWSER / 'screenshots'
+CHROMIUM = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('google-chrome')
+
+pytestmark = [
+    pytest.mark.skipif(
+        shutil.which('node') is None or shutil.which('npm') is None, reason='the page needs node and npm (Node 20)'
+    ),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason='no browser: `make services` installs chromium from Debian (as root), or set CHROMIUM'
+    ),
+]
+
+TEXT = (
+    'Farland has two harbours, and the boat calls at the old one first. Get off there: the road to the lighthouse '
+    'begins behind the fish hall, it is flat, and bicycles are for rent next to it. Bring a coat, since the wind comes '
+    'without a warning. I look up the boats before I promise anything.'
+)
+TRIP = [
+    'A day in Farland',
+    '13:15',
+    '42.50',
+    'the old harbour → the fish hall → the lighthouse → the beach behind it',
+    'Buy the ticket on the pier, and sit on the left side when the wind comes from the west.',
+]
+
+
+@pytest.fixture(scope='module')
+def driver() -> Path:
+    """The script that does what a person would."""
+    if not (BROWSER / 'node_modules').is_dir():
+        command = ['npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts', '--silent']
+        subprocess.run(command, cwd=BROWSER, check=True, timeout=300)
+    SCREENSHOTS.mkdir(exist_ok=True)
+    return BROWSER / 'drive.mjs'
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """A server of its own: the command that the README names."""
+    with socket.create_server(('127.0.0.1', 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, str(EXAMPLE / 'run.py'), '--port', str(port), '--chats', str(tmp_path / 'chats.db')]
+    with (tmp_path / 'log').open('wb') as log:
+        server = subprocess.Popen([*command, '--gap', '0.03'], stdout=log, stderr=log)
+        try:
+            until = time.monotonic() + 200  # the first one builds the page
+            while not answers(f'http://127.0.0.1:{port}/counts'):
+                going = server.poll() is None and time.monotonic() < until
+                assert going, (tmp_path / 'log').read_text()
+                time.sleep(0.1)
+            yield f'http://127.0.0.1:{port}'
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=2):
+            return True
+    except (URLError, OSError):
+        return False
+
+
+def play(driver: Path, scene: str, address: str) -> dict[str, Any]:
+    """Play a scene; what was seen."""
+    command = ['node', str(driver), scene, address, str(SCREENSHOTS), str(CHROMIUM)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told.pop('problems') == []
+    return told
+
+
+def test_text_grows_behind_a_cursor_and_the_answer_fills_in(driver: Path, address: str) -> None:
+    told = play(driver, 'answer', address)
+    assert told['writing'] == 1
+    assert told['cursors'] == 0
+    texts, fields = told['texts'], told['fields']
+    assert len(set(texts)) > 10
+    assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
+    assert fields == sorted(fields)
+    assert fields[0] < len(TRIP) == fields[-1]
+    assert (told['text'], told['trip'], told['timelines']) == (TEXT, TRIP, 1)
+    assert told['tools'] == ['timetable returned']
+    assert (told['runs'], told['tool_runs']) == (1, 1)
+
+
+def test_stop_ends_the_run_on_the_server_and_what_was_shown_is_kept(driver: Path, address: str) -> None:
+    told = play(driver, 'stop', address)
+    stopped, later = told['stopped'], told['later']
+    assert 0 < len(stopped['text']) < len(TEXT)
+    assert TEXT.startswith(stopped['text'])
+    assert later['text'] == stopped['text']
+    assert (later['runs'], later['tool_runs'], later['users']) == (1, 0, 1)
+
+
+@pytest.mark.parametrize('scene', ['reload', 'offline', 'early'])
+def test_nothing_is_lost_nothing_comes_twice_and_no_tool_runs_again(driver: Path, address: str, scene: str) -> None:
+    told = play(driver, scene, address)
+    assert (told['text'], told['trip']) == (TEXT, TRIP)
+    assert (told['assistants'], told['users'], told['trips'], told['timelines']) == (1, 1, 1, 1)
+    assert (told['runs'], told['tool_runs']) == (1, 1)
+    if scene == 'reload':
+        assert 60 <= len(told['before']) < len(TEXT)
+        assert TEXT.startswith(told['after'])
+    if scene == 'offline':
+        assert told['still'] == told['frozen'] != TEXT
+
+
+def test_an_answer_that_ends_while_nobody_is_there_is_there_afterwards(driver: Path, address: str) -> None:
+    told = play(driver, 'away', address)
+    assert (told['text'], told['trip']) == (TEXT, TRIP)
+    assert (told['users'], told['trips'], told['runs'], told['tool_runs']) == (1, 1, 1, 1)
+
+
+def test_a_second_tab_sees_the_same(driver: Path, address: str) -> None:
+    told = play(driver, 'tabs', address)
+    for tab in told.values():
+        assert (tab['text'], tab['trip'], tab['assistants']) == (TEXT, TRIP, 1)
+        assert (tab['runs'], tab['tool_runs']) == (1, 1)
+
+
+def test_the_page_without_a_build_step_does_the_same(driver: Path, address: str) -> None:
+    told = play(driver, 'plain', address)
+    assert told['text'] == TEXT
+    assert told['output']['advice'] == TRIP[-1]
+    assert 0 < len(told['stopped']) < len(TEXT)
+    assert (told['runs'], told['tool_runs']) == (2, 1)
