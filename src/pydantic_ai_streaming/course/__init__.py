@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .event_source import EventSourceStandIn
     from .exercise import Exercise, NotYet
     from .model import lesson_model
+    from .outputs import Output, Outputs
     from .screen import Screen, Shown
     from .terminal import Pipe, Terminal
     from .web import WebApp, WebClient, serving
@@ -21,6 +22,8 @@ __all__ = [
     'EventSourceStandIn',
     'Exercise',
     'NotYet',
+    'Output',
+    'Outputs',
     'Pipe',
     'Screen',
     'Shown',
@@ -39,6 +42,8 @@ _WHERE = {
     'EventSourceStandIn': 'event_source',
     'Exercise': 'exercise',
     'NotYet': 'exercise',
+    'Output': 'outputs',
+    'Outputs': 'outputs',
     'Pipe': 'terminal',
     'Screen': 'screen',
     'Shown': 'screen',
