@@ -12,11 +12,21 @@ if TYPE_CHECKING:
     from .exercise import Exercise, NotYet
     from .model import lesson_model
     from .screen import Screen, Shown
+    from .web import ArticleServer, Page, article_text
 
-__all__ = ['Exercise', 'NotYet', 'Screen', 'Shown', 'lesson_model']
+__all__ = ['ArticleServer', 'Exercise', 'NotYet', 'Page', 'Screen', 'Shown', 'article_text', 'lesson_model']
 
 # Loaded when first asked for: `lessons --help` need not wait for pydantic-ai.
-_WHERE = {'Exercise': 'exercise', 'NotYet': 'exercise', 'Screen': 'screen', 'Shown': 'screen', 'lesson_model': 'model'}
+_WHERE = {
+    'ArticleServer': 'web',
+    'Exercise': 'exercise',
+    'NotYet': 'exercise',
+    'Page': 'web',
+    'Screen': 'screen',
+    'Shown': 'screen',
+    'article_text': 'web',
+    'lesson_model': 'model',
+}
 
 
 def __getattr__(name: str) -> object:
