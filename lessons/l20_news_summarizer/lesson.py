@@ -137,7 +137,7 @@ async def main() -> None:
     transport = None if URL else ArticleServer(PAGES)  # None: the network
     async with httpx2.AsyncClient(transport=transport, follow_redirects=True, timeout=PATIENCE) as web:
         report = await right(web, URL or 'https://news.example/good', lambda text: print(text, end='', flush=True))
-        print(f'\n\n{report.summary!r}', *report.problems, '', sep='\n')
+        print(f'\n\n{report.summary or report.came!r}', *report.problems, '', sep='\n')
         urls = [] if URL else [f'https://news.example{path}' for path in PAGES]
         for name, way in (('naive', naive), ('right', right)):
             read.clear()

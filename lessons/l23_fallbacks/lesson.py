@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from pydantic_ai import Agent, AgentRunError, ModelAPIError, ModelConnectionError, ModelHTTPError
 from pydantic_ai.models import Model
@@ -54,18 +54,20 @@ async def right(first: Model, second: Model, show: Show) -> None:
 
 
 # %% What is on the screen
+async def show_all(way: Callable[[Model, Model, Show], Awaitable[None]], name: str) -> str:
+    screen: list[str] = []
+    second = REST if way is right and name != 'refuses' else ANSWER
+    try:
+        async with asyncio.timeout(1):
+            await way(lesson_model(FAILURES[name], gap=0.02), lesson_model(second, gap=0.02), screen.append)
+    except (AgentRunError, TimeoutError) as error:
+        screen.append(f' -> {type(error).__name__}')
+    return f'{way.__name__:6}{name:10}{"".join(screen)}'
+
+
 async def main() -> None:
     for way in (naive, alone, right):
-        for name, failure in FAILURES.items():
-            second = ANSWER if way is not right or name == 'refuses' else REST
-            screen: list[str] = []
-            ended = ''
-            try:
-                async with asyncio.timeout(1):
-                    await way(lesson_model(failure, gap=0.01), lesson_model(second, gap=0.01), screen.append)
-            except (AgentRunError, TimeoutError) as error:
-                ended = f' -> {type(error).__name__}'
-            print(f'{way.__name__:6}{name:10}{"".join(screen)}{ended}')
+        print(*await asyncio.gather(*(show_all(way, name) for name in FAILURES)), sep='\n')
 
 
 if __name__ == '__main__':
