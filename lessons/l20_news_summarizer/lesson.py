@@ -83,7 +83,7 @@ async def fetch(web: httpx2.AsyncClient, url: str, report: Report, show: Show) -
     try:
         async with asyncio.timeout(30), web.stream('GET', url) as response:
             kind = response.headers.get('content-type', 'text/html').partition(';')[0]
-            if response.is_error or kind not in ('text/html', 'application/xhtml+xml'):
+            if not response.is_success or kind not in ('text/html', 'application/xhtml+xml'):
                 report.problems.append(f'no article: {response.status_code}, {kind}')
                 return ''
             charset = response.charset_encoding
@@ -102,7 +102,7 @@ async def fetch(web: httpx2.AsyncClient, url: str, report: Report, show: Show) -
 async def right(web: httpx2.AsyncClient, url: str, show: Show) -> Report:
     report, shown = Report(), ''
     if not (text := await fetch(web, url, report, show)):
-        return report
+        return Report(problems=report.problems or ['no text'])
     run = new_agent(url).run_stream_events(prompt(url, text[:20_000]))
     try:
         async with RunStream(run, deadlines=Deadlines(first=60, idle=PATIENCE, total=120)) as stream:

@@ -90,7 +90,7 @@ def test_a_lesson_has_many_names(called: str) -> None:
     ('called', 'answer'),
     [
         ('streming_text', "There is no lesson 'streming_text'. Did you mean l02_streaming_text?"),
-        ('l2x', "There is no lesson 'l2x'. Did you mean l02_streaming_text?"),
+        ('l02x', "There is no lesson 'l02x'. Did you mean l02_streaming_text?"),
         ('99', "There is no lesson '99'. `list` names them all."),
     ],
 )

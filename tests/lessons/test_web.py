@@ -100,6 +100,7 @@ def test_a_charset_is_found_where_it_stands(page: bytes, charset: str | None) ->
         ('<article><p>One <b>two</b><p>three</article><footer>Imprint</footer>', 'One two\nthree'),
         ('<p>No article<script>if (a < b) run("</p>")</script>', 'No article'),
         ('<nav>Home</nav><main><p>Rain &amp; wind&nbsp;!</main>', 'Rain & wind !'),
+        ('<p>Before<article><p>In it</article><p>After', 'In it'),
         ('<title>T</title><article></article><p>Outside of it', 'T\nOutside of it'),
         ('<p>It broke off <a href="https://paper.exa', 'It broke off'),
         ('<p>It broke off <script>count(', 'It broke off'),
