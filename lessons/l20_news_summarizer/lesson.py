@@ -67,7 +67,7 @@ def prompt(url: str, text: str) -> str:
 # %% As it is often written
 async def naive(web: httpx2.AsyncClient, url: str, show: Show) -> Report:
     try:
-        async with asyncio.timeout(1.5):
+        async with asyncio.timeout(3 * PATIENCE):
             page = await web.get(url)
             async with new_agent(url).run_stream(prompt(url, page.text)) as result:
                 async for summary in result.stream_output():

@@ -72,8 +72,9 @@ async def killed(file: Path) -> None:
 def report(name: str, model: Model, kept: int) -> None:
     requests = [request.messages for request in model.requests] if isinstance(model, ScriptedModel) else []
     sent = sum(len(str(getattr(part, 'content', ''))) for messages in requests for m in messages for part in m.parts)
-    headless = sum(messages[0].kind == 'response' for messages in requests)
-    print(f'{name:8}{sent} characters sent, {headless} of {len(requests)} without a beginning, {kept} messages kept')
+    cut = sum(messages[0].kind == 'response' for messages in requests)
+    what = f'{sent} characters sent, {cut} of {len(requests)} without a beginning' if requests else 'sent as asked'
+    print(f'{name:8}{what}, {kept} messages kept')
 
 
 async def main() -> None:

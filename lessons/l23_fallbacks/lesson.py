@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 
 from pydantic_ai import Agent, AgentRunError, ModelAPIError, ModelConnectionError, ModelHTTPError
@@ -14,6 +15,7 @@ from pydantic_ai_streaming.course import lesson_model
 from pydantic_ai_streaming.testing import EndEarly, Fail, Script, Stall, reply
 
 QUESTION = 'When is the tide at its highest, if it was at six in the morning? In one short sentence.'
+PATIENCE = 15 if 'LESSONS_LIVE' in os.environ else 0.3  # seconds of silence
 Show = Callable[[str], None]
 ANSWER = reply('It is highest again at about half past six.', cut='words')
 BEGUN, REST = ANSWER[:5], ANSWER[2:]  # the other one begins with the last words of the first
@@ -47,7 +49,7 @@ async def alone(first: Model, second: Model, show: Show) -> None:
 # %% Before the first event, and after it
 async def right(first: Model, second: Model, show: Show) -> None:
     run = Agent(FallbackModel(first, second)).run_stream_events(QUESTION)
-    deadlines, recovery = Deadlines(first=60, idle=0.3), Recovery(fallback=[second])
+    deadlines, recovery = Deadlines(first=60, idle=PATIENCE), Recovery(fallback=[second])
     async with RunStream(run, deadlines=deadlines, recovery=recovery) as stream:
         async for piece in stream.text():
             show(piece)
@@ -58,7 +60,7 @@ async def show_all(way: Callable[[Model, Model, Show], Awaitable[None]], name: s
     screen: list[str] = []
     second = REST if way is right and name != 'refuses' else ANSWER
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(4 * PATIENCE):
             await way(lesson_model(FAILURES[name], gap=0.02), lesson_model(second, gap=0.02), screen.append)
     except (AgentRunError, TimeoutError) as error:
         screen.append(f' -> {type(error).__name__}')

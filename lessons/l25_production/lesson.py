@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 from pydantic_ai import Agent, AgentRunError, ConcurrencyLimit, ModelSettings, UsageLimits
@@ -16,6 +17,7 @@ from pydantic_ai_streaming.testing import Stall
 
 SHORT, LONG = ['word '] * 10, ['word '] * 60
 SCRIPTS = [SHORT, SHORT, [*SHORT[:4], Stall()], LONG, SHORT, SHORT]  # for A to F
+PATIENCE = 15 if 'LESSONS_LIVE' in os.environ else 0.3  # seconds of silence
 log: list[str] = []
 
 
@@ -49,7 +51,7 @@ class Service:
         if self.leaving:
             return log.append(f'right {name} not begun')  # 503: ask another server
         run = self.agent.run_stream_events('Ten words, please.', usage_limits=UsageLimits(request_limit=5))
-        stream = RunStream(run, deadlines=Deadlines(first=60, idle=0.3, total=120))
+        stream = RunStream(run, deadlines=Deadlines(first=60, idle=PATIENCE, total=120))
         self.open[asyncio.current_task()] = stream
         try:
             async with stream:
@@ -65,7 +67,8 @@ class Service:
     async def shut_down(self, grace: float) -> None:
         """Begin no more, and end what is open after a while."""
         self.leaving = True
-        await asyncio.wait([task for task in self.open if task], timeout=grace)
+        if self.open:
+            await asyncio.wait([task for task in self.open if task], timeout=grace)
         await asyncio.gather(*(stream.stop() for stream in list(self.open.values())))
 
 
