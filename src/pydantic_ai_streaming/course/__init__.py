@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .articles import ArticleServer, Page, article_text
     from .connections import WebResponse, WebSocketClient, events_in
     from .event_source import EventSourceStandIn
     from .exercise import Exercise, NotYet
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from .web import WebApp, WebClient, serving
 
 __all__ = [
+    'ArticleServer',
     'EventSourceStandIn',
     'Exercise',
     'NotYet',
     'Output',
     'Outputs',
+    'Page',
     'Pipe',
     'Screen',
     'Shown',
@@ -32,6 +35,7 @@ __all__ = [
     'WebClient',
     'WebResponse',
     'WebSocketClient',
+    'article_text',
     'events_in',
     'lesson_model',
     'serving',
@@ -39,11 +43,13 @@ __all__ = [
 
 # Loaded when first asked for: `lessons --help` need not wait for pydantic-ai.
 _WHERE = {
+    'ArticleServer': 'articles',
     'EventSourceStandIn': 'event_source',
     'Exercise': 'exercise',
     'NotYet': 'exercise',
     'Output': 'outputs',
     'Outputs': 'outputs',
+    'Page': 'articles',
     'Pipe': 'terminal',
     'Screen': 'screen',
     'Shown': 'screen',
@@ -52,6 +58,7 @@ _WHERE = {
     'WebClient': 'web',
     'WebResponse': 'connections',
     'WebSocketClient': 'connections',
+    'article_text': 'articles',
     'events_in': 'connections',
     'lesson_model': 'model',
     'serving': 'web',
