@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut
 from pydantic_ai.messages import (
     ModelMessage,
+    ModelResponse,
     ModelResponseStreamEvent,
     OutputToolResultEvent,
     PartStartEvent,
@@ -212,9 +213,13 @@ class Pump(RequestObserver, Generic[OutputT]):
         """Record the start of a part that the history has already.
 
         pydantic-ai tells the end of the part before it first, and a run that is stopped between the two loses it. If a
-        capability holds it, to look whether it may be shown, it stays there.
+        capability holds it, to look whether it may be shown, it stays there. A continuation begins no part of its own:
+        what the model has begun goes on with one that was told.
         """
-        if self._begun is not None and self._watch is not None and self._watch.alone:
+        if self._begun is None or self._watch is None or not self._watch.alone:
+            return
+        replies = [message for message in self.messages() if isinstance(message, ModelResponse)]
+        if replies and self._begun.part in replies[-1].parts:
             self._tell(self._begun)
 
     def _reason(self, error: BaseException) -> tuple[Finish, BaseException | None]:
