@@ -105,8 +105,9 @@ def stream_router(
 
         with TestClient(app) as client:
             stream = client.post('/runs/', json={'prompt': 'Count'}).json()['stream']
-            seen = client.get(f'/runs/{stream}', headers={'Last-Event-ID': f'{stream}:1'})
-            print(*(line for line in seen.text.splitlines() if line.startswith('data')), sep='\n')
+            assert 'One' in client.get(f'/runs/{stream}').text
+            rest = client.get(f'/runs/{stream}', headers={'Last-Event-ID': f'{stream}:1'})
+            print(*(line for line in rest.text.splitlines() if line.startswith('data')), sep='\n')
         #> data: {"type":"text","text":"two."}
         #> data: {"type":"end","finish":"complete"}
         ```
