@@ -1,6 +1,7 @@
-"""Runs sent to browsers: server-sent events and a WebSocket, for Starlette and FastAPI. See the extra `serve`.
+"""Runs sent to browsers, for Starlette and FastAPI: server-sent events, a WebSocket, Durable Streams.
 
-The names are loaded when they are first used: Starlette is needed by `SSEResponse` and `serve_websocket` only.
+The names are loaded when they are first used: Starlette, of the extra `serve`, is needed by `SSEResponse`,
+`serve_websocket` and `durable_streams` only.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .browser import BROWSER_CLIENT
+    from .durable.app import DurableStreams, DurableStreamsLimits, durable_streams
     from .frames import Frame, FrameType, FrameView
     from .live import LiveStream, LiveStreams, Source
     from .sse_response import SSEResponse
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     'BROWSER_CLIENT',
+    'DurableStreams',
+    'DurableStreamsLimits',
     'Frame',
     'FrameType',
     'FrameView',
@@ -24,11 +28,14 @@ __all__ = [
     'LiveStreams',
     'SSEResponse',
     'Source',
+    'durable_streams',
     'serve_websocket',
 ]
 
 _MODULES = {
     'BROWSER_CLIENT': 'browser',
+    'DurableStreams': 'durable.app',
+    'DurableStreamsLimits': 'durable.app',
     'Frame': 'frames',
     'FrameType': 'frames',
     'FrameView': 'frames',
@@ -36,6 +43,7 @@ _MODULES = {
     'LiveStreams': 'live',
     'SSEResponse': 'sse_response',
     'Source': 'live',
+    'durable_streams': 'durable.app',
     'serve_websocket': 'websocket',
 }
 
