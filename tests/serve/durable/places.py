@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -66,7 +66,8 @@ class _Worker(LogBackend):
     async def sweep(self) -> None:
         await self._memory.backend.sweep()
 
-    async def changes(self, watched: Callable[[], Collection[str]]) -> AsyncIterator[Mapping[str, int | None]]:
+    async def changes(self, watched: Callable[[], Collection[str]]) -> AsyncGenerator[Mapping[str, int | None], None]:
+        yield dict.fromkeys(watched())
         while True:
             stream_id = await self._heard.get()
             await asyncio.sleep(HEARD_AFTER)

@@ -29,11 +29,9 @@ def unreadable(kept: Kept) -> Answer | None:
 
 def beyond(head: Head, offset: int) -> Answer | None:
     """The answer if an offset is not one of this stream: it was another one's, which had this name."""
-    return (
-        refusal(400, 'The stream does not go so far: this is an offset of another one.')
-        if offset > head.length
-        else None
-    )
+    if offset <= head.length:
+        return None
+    return refusal(400, 'The stream does not go so far: this is an offset of another one.')
 
 
 def metadata(head: Head, kept: Kept) -> Answer:

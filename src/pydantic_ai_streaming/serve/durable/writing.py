@@ -101,6 +101,8 @@ class Writing:
             within = await self._log.read(fork.source, fork.offset or 0, limit=1) if fork.sub else None
         except StreamMissing:
             return None
+        if within is not None and within.head.incarnation != part.head.incarnation:
+            return await self._source(create, fork, head)  # it was replaced between the two
         kept = kept_in(at)
         forks: Sequence[str] = () if kept is None else kept.forks
         if kept is not None and len(forks) >= MOST_FORKS:
