@@ -24,6 +24,7 @@ class Call:
         headers: The headers.
         body: What has come of the body.
         pieces: When each piece came, and what it was.
+        came: Set when the first one has.
         reading: Cleared, the client takes nothing more.
         task: The application at work.
     """
@@ -36,6 +37,7 @@ class Call:
         self.headers: dict[str, str] = {}
         self.body = b''
         self.pieces: list[tuple[float, bytes]] = []
+        self.came = asyncio.Event()
         self.reading = asyncio.Event()
         self.reading.set()
         self.taken = 0
@@ -100,6 +102,7 @@ class Call:
             self.headers = {name.decode(): value.decode() for name, value in message['headers']}
         elif piece := message['body']:
             self.body += piece
+            self.came.set()
             self.pieces.append((asyncio.get_running_loop().time(), piece))
 
 

@@ -108,8 +108,7 @@ async def test_what_one_worker_has_acknowledged_the_other_one_shows(pair: Pair, 
     await ask(pair[0], 'POST', '/s', '"new"')
     began = asyncio.get_running_loop().time()
     reader = begin(pair[1], 'GET', f'/s?offset=-1{live}')
-    while not reader.body:
-        await asyncio.sleep(0.001)
+    await reader.came.wait()
     assert 'new' in reader.text
     assert reader.pieces[0][0] - began < 0.01, 'it did not wait until the tail had it'
     await asyncio.sleep(1)

@@ -139,6 +139,8 @@ class Events(AsyncIterator[bytes]):
             except (StreamLogError, StoreUnavailable):
                 raise StopAsyncIteration from None
             if more is None:
+                if self._clock() >= self._until:
+                    raise StopAsyncIteration
                 return sse_comment('keep-alive')
             self._part = more
             self._ready = events(more, self._content_type, self._cursor)
