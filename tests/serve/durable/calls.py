@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp, Message, Scope
 
 from pydantic_ai_streaming.core.sse import SSEDecoder
 
@@ -25,6 +25,8 @@ class Call:
         body: What has come of the body.
         pieces: When each piece came, and what it was.
         came: Set when the first one has.
+        taken: Bytes of the body of the request that were taken.
+        gone_after: Pieces of it after which the client has gone.
         reading: Cleared, the client takes nothing more.
         task: The application at work.
     """
@@ -41,6 +43,7 @@ class Call:
         self.reading = asyncio.Event()
         self.reading.set()
         self.taken = 0
+        self.gone_after = -1
         self._gone = asyncio.Event()
         self._body = [body] if isinstance(body, bytes) else list(body)
         scope: dict[str, Any] = {
@@ -53,7 +56,10 @@ class Call:
             'headers': [(name.lower().encode(), value.encode()) for name, value in headers.items()],
             'server': ('test', 80),
         }
-        self.task = asyncio.create_task(app(scope, self._receive, self._send))
+        self.task = asyncio.create_task(self._run(app, scope))
+
+    async def _run(self, app: ASGIApp, scope: Scope) -> None:
+        await app(scope, self._receive, self._send)
 
     def leave(self) -> None:
         """Close the connection."""
@@ -88,7 +94,10 @@ class Call:
         return json.loads([data for event, data in self.events if event == 'control'][-1])
 
     async def _receive(self) -> Message:
+        if self.gone_after == 0:
+            return {'type': 'http.disconnect'}
         if self._body:
+            self.gone_after -= 1
             piece = self._body.pop(0)
             self.taken += len(piece)
             return {'type': 'http.request', 'body': piece, 'more_body': bool(self._body)}
