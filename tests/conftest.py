@@ -1,4 +1,4 @@
-"""Every test ends the tasks that it starts. Nothing is asked over TLS."""
+"""Every test ends the tasks that it starts. Nothing is asked over TLS. Servers are started once for all tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import certifi
 import pytest
+
+from tests.servers import PostgresServer, RedisServer, start_postgres, start_redis
 
 END_OF_CERTIFICATE = '-----END CERTIFICATE-----\n'
 
@@ -27,3 +29,15 @@ def one_certificate_authority(tmp_path_factory: pytest.TempPathFactory) -> Itera
         if 'SSL_CERT_FILE' not in os.environ:
             environment.setenv('SSL_CERT_FILE', str(file))
         yield
+
+
+@pytest.fixture(scope='session')
+def postgres_server() -> Iterator[PostgresServer]:
+    with start_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def redis_server() -> Iterator[RedisServer]:
+    with start_redis() as server:
+        yield server

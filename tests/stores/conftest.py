@@ -1,27 +1,14 @@
-"""The servers, started once for all tests of a session, and empty stores."""
+"""Empty stores."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from tests.stores.places import KINDS, Place, Store
-from tests.stores.servers import PostgresServer, RedisServer, start_postgres, start_redis
-
-
-@pytest.fixture(scope='session')
-def postgres_server() -> Iterator[PostgresServer]:
-    with start_postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope='session')
-def redis_server() -> Iterator[RedisServer]:
-    with start_redis() as server:
-        yield server
 
 
 @pytest.fixture(params=KINDS)

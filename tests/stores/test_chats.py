@@ -13,10 +13,10 @@ from pydantic_ai import Agent, ToolReturn
 from pydantic_ai.messages import ModelMessage
 
 from pydantic_ai_streaming import Chat, StoreError, StoreUnavailable, TurnInProgress
-from pydantic_ai_streaming.stores import JournalledTurn, SQLiteConversationStore, sqlite_worker
+from pydantic_ai_streaming.stores import JournalledTurn, SQLiteConversationStore, sqlite
 from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
+from tests.servers import Server
 from tests.stores.places import Place, Store, alter
-from tests.stores.servers import Server
 from tests.stores.writers import other_processes
 
 WORDS = [f'word {n} ' for n in range(60)]
@@ -193,7 +193,7 @@ async def test_a_damaged_row_of_the_journal_closes_no_conversation(
 async def test_a_disk_that_fills_up_during_a_turn_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    connect = sqlite_worker.connect
+    connect = sqlite.connect
 
     def connect_to_a_full_disk(*args: Any, **settings: Any) -> sqlite3.Connection:
         connection = connect(*args, **settings)
@@ -207,7 +207,7 @@ async def test_a_disk_that_fills_up_during_a_turn_loses_nothing(
             async with chat.send(prompt) as stream:
                 if prompt == 'Count':
                     await store.close()
-                    monkeypatch.setattr(sqlite_worker, 'connect', connect_to_a_full_disk)
+                    monkeypatch.setattr(sqlite, 'connect', connect_to_a_full_disk)
                 return await stream.get_output()
 
         await turn('Hi')

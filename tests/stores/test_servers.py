@@ -21,9 +21,9 @@ from pydantic_ai_streaming import StoreError, StoreUnavailable
 from pydantic_ai_streaming.stores import PostgresConversationStore, RedisConversationStore
 from pydantic_ai_streaming.testing import compare_stores
 from pydantic_ai_streaming.testing.conversation_store_messages import answer, question, texts
+from tests.servers import Server
 from tests.stores.places import Place, Store
 from tests.stores.proxies import losing_proxy
-from tests.stores.servers import Server
 
 servers_only = pytest.mark.parametrize('place', ['postgres', 'redis'], indirect=True)
 

@@ -17,7 +17,7 @@ from pydantic_ai.conversation import Conversation
 from pydantic_ai.conversation_store import ConversationConflict
 
 from pydantic_ai_streaming import StoreError, StoreUnavailable
-from pydantic_ai_streaming.stores import SQLiteConversationStore, sqlite_worker
+from pydantic_ai_streaming.stores import SQLiteConversationStore, sqlite
 from pydantic_ai_streaming.testing.conversation_store_messages import answer, question, texts
 
 
@@ -56,7 +56,7 @@ async def test_a_damaged_file_says_so_and_its_backup_works_in_the_same_store(pat
 
 
 async def test_a_full_disk_keeps_nothing_of_the_save(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect = sqlite_worker.connect
+    connect = sqlite.connect
 
     def connect_to_a_full_disk(*args: Any, **settings: Any) -> sqlite3.Connection:
         connection = connect(*args, **settings)
@@ -68,7 +68,7 @@ async def test_a_full_disk_keeps_nothing_of_the_save(path: Path, monkeypatch: py
         await store.save(conversation)
         await store.close()
         with monkeypatch.context() as patch:
-            patch.setattr(sqlite_worker, 'connect', connect_to_a_full_disk)
+            patch.setattr(sqlite, 'connect', connect_to_a_full_disk)
             conversation.messages += [answer('x' * 100_000), question('y')]
             with pytest.raises(StoreError, match='is full') as caught:
                 await store.save(conversation)

@@ -12,17 +12,24 @@ if TYPE_CHECKING:
     from .backend import LogBackend
     from .heads import Head, Refusal, Slice, Wanted, Write, apply
     from .log import StreamLog
-    from .memory import MemoryLog
+    from .memory import MemoryBackend, MemoryLog
     from .producer import Producer
+    from .redis import RedisBackend, RedisLog
+    from .sqlite import SQLiteBackend, SQLiteLog
     from .tail import Follower
 
 __all__ = [
     'Follower',
     'Head',
     'LogBackend',
+    'MemoryBackend',
     'MemoryLog',
     'Producer',
+    'RedisBackend',
+    'RedisLog',
     'Refusal',
+    'SQLiteBackend',
+    'SQLiteLog',
     'Slice',
     'StreamLog',
     'Wanted',
@@ -34,9 +41,14 @@ _MODULES = {
     'Follower': 'tail',
     'Head': 'heads',
     'LogBackend': 'backend',
+    'MemoryBackend': 'memory',
     'MemoryLog': 'memory',
     'Producer': 'producer',
+    'RedisBackend': 'redis',
+    'RedisLog': 'redis',
     'Refusal': 'heads',
+    'SQLiteBackend': 'sqlite',
+    'SQLiteLog': 'sqlite',
     'Slice': 'heads',
     'StreamLog': 'log',
     'Wanted': 'heads',

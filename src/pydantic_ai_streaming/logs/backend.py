@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 
+from ..errors import StoreError
 from .heads import Head, Refusal, Slice, Wanted, Write
 
-__all__ = ['LogBackend']
+__all__ = ['SLICE_BYTES', 'LogBackend']
+
+SLICE_BYTES = 4 * 2**20
+"""Bytes of entries after which a backend may end a slice: what a reader holds at once has a bound."""
 
 
 class LogBackend(ABC):
@@ -26,15 +30,19 @@ class LogBackend(ABC):
         """Let go of connections and threads."""
 
     @abstractmethod
-    async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | None]:
+    async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | StoreError | None]:
         """Do these writes in their order, each as a whole or not at all, with the outcome of `apply` for each.
 
-        What was done is durable, as far as this backend is, and seen by everybody when this returns.
+        What was done is durable, as far as this backend is, and seen by everybody when this returns. The outcome is an
+        error for one that could not be done while others were, as when what is stored of its stream is damaged.
         """
 
     @abstractmethod
     async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
-        """Read streams, each at one instant; `None` where there is none."""
+        """Read streams, each at one instant; `None` where there is none.
+
+        A slice may end before the limit once it has `SLICE_BYTES`, but not before it has an entry.
+        """
 
     @abstractmethod
     async def lapsed(self) -> Sequence[str]:
@@ -49,11 +57,12 @@ class LogBackend(ABC):
         """Remove what has expired, where that does not happen by itself."""
 
     @abstractmethod
-    def changes(self, watched: Callable[[], Collection[str]]) -> AsyncIterator[Mapping[str, int | None]]:
+    def changes(self, watched: Callable[[], Collection[str]]) -> AsyncGenerator[Mapping[str, int | None], None]:
         """Yield streams that somebody else has changed, for ever, with their versions (`None`: unknown).
 
-        Every change of a watched stream is told, once a moment has passed; after a lost connection, all are. More than
-        have changed is allowed; what came by `commit` need not be told.
+        Every change of a watched stream is told, once a moment has passed. When it begins, and after a lost connection,
+        all that are watched are. More than have changed is allowed; what came by `commit` need not be told, unless that
+        has raised an error. A stream that was deleted has no version, and one that was made anew begins with a low one.
 
         Args:
             watched: The streams of which somebody wants to know now.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from ..errors import StoreError
 from .heads import Head, Refusal, Write
 
 __all__ = ['GroupCommit', 'Outcome']
 
-Outcome = Head | Refusal | None
+Outcome = Head | Refusal | StoreError | None
+"""What has become of a write; an error if this one could not be done, but others of the commit were."""
 
 
 class GroupCommit:
@@ -18,25 +20,37 @@ class GroupCommit:
     Args:
         commit: Does some of them; the outcomes are in their order.
         largest: Entries in one commit, at most, unless one write has more.
+        heaviest: Bytes of entries in one commit, at most, unless one write has more.
     """
 
-    def __init__(self, commit: Callable[[Sequence[Write]], Awaitable[Sequence[Outcome]]], *, largest: int = 2000):
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Write]], Awaitable[Sequence[Outcome]]],
+        *,
+        largest: int = 2000,
+        heaviest: int = 4 * 2**20,
+    ) -> None:
         self._commit = commit
         self._largest = largest
+        self._heaviest = heaviest
         self._pending: list[tuple[Write, asyncio.Future[Outcome]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def write(self, write: Write) -> Outcome:
+    async def write(self, write: Write) -> Head | Refusal | None:
         """Do a write, and say what became of it. It is done also if the caller is cancelled meanwhile.
 
         Raises:
+            StoreError: This write could not be done.
             Exception: What `commit` raises; whether the write was done is then not known.
         """
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._pending.append((write, done))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name='pydantic-ai-streaming log writer')
-        return await done
+        outcome = await done
+        if isinstance(outcome, StoreError):
+            raise outcome
+        return outcome
 
     async def flush(self) -> None:
         """Wait until all that has come is done, whether well or not."""
@@ -62,10 +76,11 @@ class GroupCommit:
                         done.set_result(outcome)
 
     def _take(self) -> list[tuple[Write, asyncio.Future[Outcome]]]:
-        count = entries = 0
+        count = entries = size = 0
         for write, _ in self._pending:
             entries += len(write.entries)
-            if count and entries > self._largest:
+            size += sum(map(len, write.entries))
+            if count and (entries > self._largest or size > self._heaviest):
                 break
             count += 1
         batch, self._pending = self._pending[:count], self._pending[count:]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-__all__ = ['Head', 'Refusal', 'RefusalReason', 'Slice', 'Wanted', 'Write', 'apply']
+from ..errors import StoreError
+
+__all__ = ['Head', 'Refusal', 'RefusalReason', 'Slice', 'Wanted', 'Write', 'apply', 'is_name', 'storable']
 
 RefusalReason: TypeAlias = Literal['missing', 'exists', 'fenced', 'closed', 'changed', 'held', 'repeated']
 """Why a write was refused.
@@ -58,13 +60,20 @@ class Head:
 
     def dump(self) -> str:
         """JSON, for a backend."""
-        return json.dumps(asdict(self), separators=(',', ':'))
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, separators=(',', ':'))
 
     @classmethod
     def load(cls, text: str | bytes) -> Head:
-        """From `dump`. What a newer version has added is left out."""
-        known = {name: value for name, value in json.loads(text).items() if name in cls.__slots__}
-        return cls(**known)
+        """From `dump`. What a newer version has added is left out.
+
+        Raises:
+            StoreError: It is something else.
+        """
+        try:
+            known = {name: value for name, value in json.loads(text).items() if name in cls.__slots__}
+            return cls(**known)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise StoreError(f'The head of a stream is damaged: {text[:200]!r}', reason='damaged') from error
 
     def lapsed(self, now: float) -> bool:
         """Whether its producer is gone without having closed it."""
@@ -130,7 +139,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Entries to be read: those from `start` on, `limit` of them at most."""
+    """Entries to be read: those from `start` on, `limit` of them at most, fewer if they are large."""
 
     stream_id: str
     start: int = 0
@@ -144,7 +153,7 @@ class Slice:
     Attributes:
         head: The stream.
         start: The offset of the first of the entries.
-        entries: As many as were wanted, or until the end.
+        entries: As many as were wanted, or until the end; fewer, but one at least, if they are large.
     """
 
     head: Head
@@ -224,3 +233,38 @@ def _refused(head: Head, write: Write, now: float) -> RefusalReason | None:
     if write.take_over and not head.lapsed(now):
         return 'held'
     return None
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name something in every backend: half a character, as of a torn surrogate pair, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def storable(write: Write) -> Write:
+    """The write as every backend keeps it: its details are a copy, and what JSON makes of them.
+
+    Raises:
+        StoreError: The details have no JSON form, or a name is no text.
+    """
+    create = write.create
+    names = (write.stream_id, write.token, None if create is None else create.owner)
+    for name in names:
+        if name is not None and not is_name(name):
+            raise StoreError(f'{name!r} is no text: it has half a character', reason='unstorable')
+    if create is not None:
+        create = replace(create, details=_as_json(create.details, write))
+    details = None if write.details is None else _as_json(write.details, write)
+    return write if create is None and details is None else replace(write, create=create, details=details)
+
+
+def _as_json(details: dict[str, Any], write: Write) -> dict[str, Any]:
+    try:
+        return json.loads(json.dumps(details))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoreError(
+            f'The details of stream {write.stream_id!r} have no JSON form: {error}', reason='unstorable'
+        ) from error

@@ -7,6 +7,7 @@ import logging
 import math
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Final, Self
 from weakref import WeakSet, WeakValueDictionary
@@ -14,8 +15,8 @@ from weakref import WeakSet, WeakValueDictionary
 from ..aio.closing import drain
 from ..errors import StoreUnavailable, StreamFenced, StreamLogError, StreamMissing
 from .backend import LogBackend
-from .group_commit import GroupCommit
-from .heads import Head, Refusal, Slice, Wanted, Write
+from .group_commit import GroupCommit, Outcome
+from .heads import Head, Refusal, Slice, Wanted, Write, is_name, storable
 from .producer import Producer
 from .tail import Follower, Tail
 
@@ -56,9 +57,11 @@ class StreamLog:
             raise ValueError(f'lease={lease!r}: use a positive number of seconds')
         self.lease = lease
         self._backend = backend
-        self._commits = GroupCommit(backend.commit)
+        self._commits = GroupCommit(self._commit)
         self._tails: WeakValueDictionary[str, Tail] = WeakValueDictionary()
         self._producers: WeakSet[Producer] = WeakSet()
+        self._due: set[str] = set()
+        self._alarm = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -81,11 +84,13 @@ class StreamLog:
         await self._backend.open()
         self._tasks = [
             asyncio.create_task(self._for_ever(work), name=f'pydantic-ai-streaming log {work.__name__.strip("_")}')
-            for work in (self._listen, self._renew, self._sweep)
+            for work in (self._listen, self._catch_up, self._renew, self._sweep)
         ]
 
     async def close(self) -> None:
         """Write what has come, and let go of everything. Streams that are open are left to their leases."""
+        for producer in self._producers:
+            producer.over = True
         await self._commits.flush()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
@@ -157,7 +162,7 @@ class StreamLog:
         return (await self.read(stream_id, limit=0)).head
 
     async def read(self, stream_id: str, offset: int = 0, *, limit: int = 1000) -> Slice:
-        """Read a stream as it is now, `limit` entries of it at most.
+        """Read a stream as it is now, `limit` entries of it at most, fewer if they are large.
 
         Raises:
             StreamMissing: There is no such stream.
@@ -166,7 +171,9 @@ class StreamLog:
         if offset < 0:
             raise ValueError(f'offset={offset}: offsets are counted from 0')
         await self.open()
-        (part,) = await self._backend.fetch([Wanted(stream_id, offset, limit)])
+        part = None
+        if is_name(stream_id):
+            (part,) = await self._backend.fetch([Wanted(stream_id, offset, limit)])
         if part is None:
             raise StreamMissing(stream_id)
         return part
@@ -200,8 +207,11 @@ class StreamLog:
         except BaseException:
             tail.see(None)
             raise
-        tail.start = min(offset, part.head.length)
+        if not tail.entries:  # unless somebody here has written meanwhile
+            tail.start = min(offset, part.head.length)
         tail.see(part if part.entries else Slice(part.head, tail.start, ()))
+        if tail.missed:
+            self._fetch_soon([stream_id])
         if tail.behind:
             await self._refresh([tail])
         return tail
@@ -231,7 +241,7 @@ class StreamLog:
     async def owned(self, owner: str) -> Sequence[Head]:
         """The streams of an owner, in no order."""
         await self.open()
-        return await self._backend.owned(owner)
+        return await self._backend.owned(owner) if is_name(owner) else []
 
     async def lapsed(self) -> Sequence[str]:
         """The streams whose producer is gone without having closed them."""
@@ -245,18 +255,14 @@ class StreamLog:
             StreamMissing: There is no such stream.
             StreamFenced: Another producer has taken over.
             StreamLogError: The write was refused for another `reason`.
+            StoreError: Its details have no JSON form, or a name in it has half a character (`reason` is `unstorable`).
         """
         await self.open()
-        outcome = await self._commits.write(write)
-        tail = self._tails.get(write.stream_id)
+        outcome = await self._commits.write(storable(write))
         if isinstance(outcome, Refusal):
-            if tail is not None and (outcome.head is not None or outcome.reason == 'missing'):
-                self._seen(tail, outcome.head, ())
             if outcome.reason == 'repeated':
                 return outcome.head
             raise _error(write, outcome)
-        if tail is not None:
-            self._seen(tail, outcome, write.entries)
         return outcome
 
     async def _written(self, write: Write) -> Head:
@@ -266,11 +272,52 @@ class StreamLog:
 
     # What keeps it going
 
-    def _seen(self, tail: Tail, head: Head | None, entries: Sequence[bytes]) -> None:
-        tail.see(None if head is None else Slice(head, head.length - len(entries), entries))
+    async def _commit(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        try:
+            outcomes = await self._backend.commit(writes)
+        except BaseException:
+            # They may have been done: who follows them here is told by nobody else.
+            self._fetch_soon(write.stream_id for write in writes)
+            raise
+        # Not where the writer waits: it may have been cancelled.
+        for write, outcome in zip(writes, outcomes, strict=True):
+            self._notice(write, outcome)
+        return outcomes
+
+    def _notice(self, write: Write, outcome: Outcome) -> None:
+        tail = self._tails.get(write.stream_id)
+        if tail is None:
+            return
+        if isinstance(outcome, Refusal):
+            if outcome.head is not None or outcome.reason == 'missing':
+                tail.see(None if outcome.head is None else Slice(outcome.head, outcome.head.length, ()))
+        elif isinstance(outcome, Head):
+            tail.see(Slice(outcome, outcome.length - len(write.entries), write.entries))
+        elif outcome is None:
+            tail.see(None)
         if tail.behind:  # somebody else has written in between
-            self._tasks = [task for task in self._tasks if not task.done()]
-            self._tasks.append(asyncio.create_task(self._refresh([tail]), name='pydantic-ai-streaming log refresh'))
+            self._fetch_soon([write.stream_id])
+
+    def _fetch_soon(self, stream_ids: Iterable[str]) -> None:
+        for stream_id in stream_ids:
+            tail = self._tails.get(stream_id)
+            if tail is not None and tail.head is None:
+                tail.missed = True  # it is read just now, and perhaps as it was before
+            elif tail is not None:
+                self._due.add(stream_id)
+                self._alarm.set()
+
+    async def _catch_up(self) -> None:
+        while True:
+            if not self._due:
+                self._alarm.clear()
+                await self._alarm.wait()
+            due, self._due = self._due, set()
+            try:
+                await self._refresh(tail for one in due if (tail := self._tails.get(one)) is not None)
+            except BaseException:
+                self._due |= due
+                raise
 
     async def _refresh(self, tails: Iterable[Tail]) -> None:
         wanted = {tail.head.stream_id: tail for tail in tails if tail.head is not None and not tail.gone}
@@ -279,19 +326,20 @@ class StreamLog:
             parts = await self._backend.fetch(missing)
             for (stream_id, tail), part in zip(tuple(wanted.items()), parts, strict=True):
                 tail.see(part)
+                if tail.behind and part is not None and not part.entries and part.end < part.head.length:
+                    logger.error('Stream %s has lost its entries from %d on', stream_id, part.end)
+                    tail.see(None)
                 if not tail.behind:
                     del wanted[stream_id]
 
     async def _listen(self) -> None:
-        async for changed in self._backend.changes(lambda: set(self._tails)):
-            tails = [tail for one, version in changed.items() if (tail := self._unseen(one, version)) is not None]
-            await self._refresh(tails)
+        async with aclosing(self._backend.changes(lambda: set(self._tails))) as changes:
+            async for changed in changes:
+                self._fetch_soon(one for one, version in changed.items() if self._is_news(one, version))
 
-    def _unseen(self, stream_id: str, version: int | None) -> Tail | None:
+    def _is_news(self, stream_id: str, version: int | None) -> bool:
         tail = self._tails.get(stream_id)
-        if tail is None or tail.head is None or (version is not None and tail.head.version >= version):
-            return None
-        return tail
+        return tail is not None and (version is None or tail.head is None or tail.head.version < version)
 
     async def _renew(self) -> None:
         while True:
@@ -308,6 +356,8 @@ class StreamLog:
         while True:
             await asyncio.sleep(60)
             await self._backend.sweep()
+            # Nobody tells of what has expired; and should a change have been lost on its way, it is found here.
+            self._fetch_soon(set(self._tails))
 
     async def _for_ever(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Begin anew after a failure: a backend that cannot be reached is there again some time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .backend import LogBackend
@@ -20,11 +20,11 @@ class _Stream:
 
 
 class MemoryBackend(LogBackend):
-    """A dictionary, on the clock of the event loop."""
+    """A dictionary, on the clock of the event loop. Several logs of that loop may share it."""
 
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
-        self._expired: asyncio.Queue[str] = asyncio.Queue()
+        self._listeners: set[asyncio.Queue[str]] = set()
 
     async def open(self) -> None:  # noqa: D102 - as LogBackend
         pass
@@ -34,7 +34,15 @@ class MemoryBackend(LogBackend):
 
     async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | None]:  # noqa: D102
         now = asyncio.get_running_loop().time()
-        return [self._write(write, now) for write in writes]
+        outcomes = [self._write(write, now) for write in writes]
+        if len(self._listeners) > 1:  # another log than the one that writes; a single one knows what it has written
+            self._tell({write.stream_id for write in writes if not write.quiet})
+        return outcomes
+
+    def _tell(self, stream_ids: Iterable[str]) -> None:
+        for stream_id in stream_ids:
+            for listener in self._listeners:
+                listener.put_nowait(stream_id)
 
     def _write(self, write: Write, now: float) -> Head | Refusal | None:
         stream = self._streams.get(write.stream_id)
@@ -62,7 +70,8 @@ class MemoryBackend(LogBackend):
 
     async def lapsed(self) -> Sequence[str]:  # noqa: D102
         now = asyncio.get_running_loop().time()
-        return [stream_id for stream_id, stream in self._streams.items() if stream.head.lapsed(now)]
+        heads = [stream.head for stream in self._streams.values()]
+        return [head.stream_id for head in heads if head.lapsed(now) and not head.expired(now)]
 
     async def owned(self, owner: str) -> Sequence[Head]:  # noqa: D102
         now = asyncio.get_running_loop().time()
@@ -71,13 +80,22 @@ class MemoryBackend(LogBackend):
 
     async def sweep(self) -> None:  # noqa: D102
         now = asyncio.get_running_loop().time()
-        for stream_id in [one for one, stream in self._streams.items() if stream.head.expired(now)]:
+        expired = [one for one, stream in self._streams.items() if stream.head.expired(now)]
+        for stream_id in expired:
             del self._streams[stream_id]
-            self._expired.put_nowait(stream_id)
+        self._tell(expired)
 
-    async def changes(self, watched: Callable[[], Collection[str]]) -> AsyncIterator[Mapping[str, int | None]]:  # noqa: D102
-        while True:
-            yield {await self._expired.get(): None}
+    async def changes(  # noqa: D102
+        self, watched: Callable[[], Collection[str]]
+    ) -> AsyncGenerator[Mapping[str, int | None], None]:
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        self._listeners.add(heard)
+        try:
+            yield dict.fromkeys(watched())
+            while True:
+                yield {await heard.get(): None}
+        finally:
+            self._listeners.discard(heard)
 
 
 class MemoryLog(StreamLog):

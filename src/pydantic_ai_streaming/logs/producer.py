@@ -64,7 +64,7 @@ class Producer:
     async def _do(self, entries: Sequence[bytes], *, close: bool, patience: float | None) -> int:
         write = Write(
             stream_id=self.stream_id,
-            entries=entries,
+            entries=tuple(entries),  # who is cancelled may use the list for something else
             epoch=self.epoch,
             incarnation=self._incarnation,
             token=uuid4().hex,

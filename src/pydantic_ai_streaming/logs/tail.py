@@ -24,15 +24,17 @@ class Tail:
         start: The offset of the first entry that is here.
         entries: What is here.
         gone: Whether the stream was deleted or has expired.
+        missed: Whether it was changed while it was read for the first time.
     """
 
-    __slots__ = ('__weakref__', '_size', '_watchers', 'entries', 'gone', 'head', 'start')
+    __slots__ = ('__weakref__', '_size', '_watchers', 'entries', 'gone', 'head', 'missed', 'start')
 
     def __init__(self, start: int) -> None:
         self.head: Head | None = None
         self.start = start
         self.entries: list[bytes] = []
         self.gone = False
+        self.missed = False
         self._size = 0
         self._watchers: list[Signal] = []
 
@@ -153,6 +155,9 @@ class Follower(AsyncIterator[Slice]):
             return None
         if self.offset < tail.start:
             part = await self._read(self.offset)
+            if part.head.incarnation != tail.head.incarnation:
+                tail.see(part)
+                raise self._missing()
         else:
             first = self.offset - tail.start
             part = Slice(tail.head, self.offset, tail.entries[first : first + limit])

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..databases.versions import refuse_newer
 from .postgres_connections import psycopg
-from .versions import refuse_newer
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection

@@ -12,26 +12,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
-from ..errors import StoreError, StoreUnavailable
+from ..databases import redis
+from ..databases.versions import refuse_newer
 from .backend import BackedConversationStore
 from .encoding import EntryRow, RecordRow
 from .journal import JournalRow
 from .redis_scripts import CLEAR_TURN, DELETE, LINE, OPEN, RECORDS, TURN, VERSION, WRITE, WRITE_TURN
-from .versions import refuse_newer
 
 if TYPE_CHECKING:
-    from redis import RedisError
     from redis.asyncio import Redis
 
 __all__ = ['RedisConversationStore']
 
 T = TypeVar('T')
+
+_NAME = 'RedisConversationStore'
 
 
 class RedisConversationStore(BackedConversationStore):
@@ -60,14 +59,14 @@ class RedisConversationStore(BackedConversationStore):
     """
 
     def __init__(self, server: str | Redis, *, prefix: str = '{pydantic-ai}', timeout: float = 10) -> None:
-        _redis()
+        redis.driver(user=_NAME)
         self._server = server
         self._prefix = prefix
         self._timeout = timeout
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _Client] = WeakKeyDictionary()
 
     def __str__(self) -> str:
-        return f'the Redis store {_described(self._server)} (prefix {self._prefix!r})'
+        return f'the Redis store {redis.described(self._server)} (prefix {self._prefix!r})'
 
     def __repr__(self) -> str:
         return f'<RedisConversationStore: {self}>'
@@ -91,15 +90,13 @@ class RedisConversationStore(BackedConversationStore):
     def _connected(self) -> Redis:
         if not isinstance(self._server, str):
             return self._server
-        once_more = _redis('asyncio.retry').Retry(_redis('backoff').NoBackoff(), 1)
-        timeouts = {'socket_timeout': self._timeout, 'socket_connect_timeout': self._timeout}
-        return _redis('asyncio').from_url(self._server, retry=once_more, **timeouts)
+        return redis.connected(self._server, timeout=self._timeout, user=_NAME)
 
     async def _answer(self, asked: Awaitable[T]) -> T:
         try:
             return await asked
-        except (OSError, _redis().RedisError) as error:
-            raise self._translated(error) from error
+        except (OSError, redis.driver(user=_NAME).RedisError) as error:
+            raise redis.translated(error, place=str(self), user=_NAME) from error
 
     async def _run(self, script: str, *values: str | bytes | int) -> Any:
         client = await self._client()
@@ -149,21 +146,6 @@ class RedisConversationStore(BackedConversationStore):
         turn_id, content, written_at, now = found
         return JournalRow(_text(turn_id), content, float(written_at), float(now))
 
-    def _translated(self, error: OSError | RedisError) -> StoreError:
-        errors, said = _redis('exceptions'), str(error).strip().rstrip('.')
-        if isinstance(error, errors.OutOfMemoryError):
-            return StoreError(
-                f'{self} is full: {said}. Nothing of the save was kept. Give the server more memory (maxmemory).',
-                reason='full',
-            )
-        if isinstance(error, errors.ReadOnlyError):
-            return StoreError(f'{self} is read-only: {said}. Connect to the primary server.', reason='read_only')
-        if isinstance(error, errors.AuthenticationError | errors.AuthorizationError | errors.NoPermissionError):
-            return StoreError(f'{self} refuses: {said}. Check user, password and permissions.', reason='refused')
-        if isinstance(error, OSError | errors.ConnectionError | errors.TimeoutError):
-            return StoreUnavailable(f'{self} cannot be reached, or the connection was lost: {said}.')
-        return StoreError(f'{self} has failed: {said}.')
-
 
 class _Client:
     """The operations, as commands of one client."""
@@ -184,27 +166,6 @@ class _Client:
         if script not in self._scripts:
             self._scripts[script] = self.redis.register_script(script)
         return await self._scripts[script](keys=[self._prefix], args=values)
-
-
-def _redis(module: str = '') -> Any:
-    """The driver, or one of its modules.
-
-    Raises:
-        ImportError: It is not installed; the message names the extra.
-    """
-    try:
-        return import_module(f'redis.{module}' if module else 'redis')
-    except ImportError as error:
-        raise ImportError(
-            "RedisConversationStore needs redis-py: pip install 'pydantic-ai-streaming[redis]'. " + str(error)
-        ) from error
-
-
-def _described(server: str | Redis) -> str:
-    if not isinstance(server, str):
-        return 'of a client'
-    url = urlsplit(server)
-    return f'{url.scheme}://{url.netloc.rpartition("@")[2]}{url.path}'
 
 
 def _text(value: str | bytes) -> str:

@@ -18,12 +18,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import StoreError, StoreUnavailable
+from ..databases.sqlite import transaction, translated
+from ..databases.sqlite_worker import SQLiteWorker
 from .backend import BackedConversationStore
 from .encoding import EntryRow, RecordRow
 from .journal import JournalRow
-from .sqlite_schema import transaction
-from .sqlite_worker import SQLiteWorker
+from .sqlite_schema import connect
 
 __all__ = ['SQLiteConversationStore']
 
@@ -116,9 +116,12 @@ class SQLiteConversationStore(BackedConversationStore):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 10) -> None:
-        self._path = ':memory:' if str(path) == ':memory:' else str(Path(path).absolute())
+        self._path = file = ':memory:' if str(path) == ':memory:' else str(Path(path).absolute())
         self._timeout = timeout
-        self._worker = SQLiteWorker(self._path, timeout=timeout)
+        # Without `self`: a store that is dropped is to end its thread.
+        self._worker = SQLiteWorker(
+            file, connect=lambda: connect(file, timeout=timeout), name='sqlite-conversation-store'
+        )
         weakref.finalize(self, self._worker.close)
 
     def __str__(self) -> str:
@@ -136,7 +139,7 @@ class SQLiteConversationStore(BackedConversationStore):
         try:
             return await asyncio.wrap_future(self._worker.submit(work))
         except sqlite3.Error as error:
-            raise self._translated(error) from error
+            raise translated(error, place=str(self), timeout=self._timeout) from error
 
     async def _fetch_record(self, conversation_id: str) -> str | None:
         query = 'SELECT record FROM conversation_records WHERE conversation_id = ?'
@@ -208,31 +211,6 @@ class SQLiteConversationStore(BackedConversationStore):
         query = 'SELECT turn_id, content, written_at FROM conversation_journal WHERE conversation_id = ?'
         row = await self._run(lambda connection: connection.execute(query, (conversation_id,)).fetchone())
         return None if row is None else JournalRow(*row, now=time.time())
-
-    def _translated(self, error: sqlite3.Error) -> StoreError:
-        code = getattr(error, 'sqlite_errorcode', 0) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StoreUnavailable(
-                f'Another process has locked {self} for more than {self._timeout:g} s (timeout). Try again, or look '
-                'what holds a transaction open.'
-            )
-        if code == sqlite3.SQLITE_CANTOPEN:
-            return StoreUnavailable(
-                f'{self} cannot be opened: {error}. Does its directory exist, and may it be written?'
-            )
-        if code == sqlite3.SQLITE_FULL:
-            return StoreError(f'{self} is full: {error}. Nothing of the save was kept. Free space.', reason='full')
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-            return StoreError(f'{self} cannot be written: {error}. Change its permissions.', reason='read_only')
-        if code == sqlite3.SQLITE_NOTADB:
-            return StoreError(f'{self} is no SQLite database, or damaged. Name another file.', reason='damaged')
-        if code == sqlite3.SQLITE_CORRUPT:
-            return StoreError(
-                f'{self} is damaged: {error}. Restore it from a backup, or take what is left with '
-                '`sqlite3 FILE .recover`.',
-                reason='damaged',
-            )
-        return StoreError(f'{self} has failed: {error}.')
 
 
 def _revision(connection: sqlite3.Connection, conversation_id: str) -> str | None:

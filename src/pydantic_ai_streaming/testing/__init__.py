@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         ToolCall,
         Usage,
     )
+    from .stream_log_comparison import compare_log_backends
+    from .stream_log_suite import StreamLogSuite
     from .tasks import describe_tasks
     from .turn_journal_suite import TurnJournalSuite
     from .virtual_time import DeadlockError, VirtualTimeLoop
@@ -61,12 +63,14 @@ __all__ = [
     'Stall',
     'Step',
     'StreamClosedError',
+    'StreamLogSuite',
     'Text',
     'Thinking',
     'ToolCall',
     'TurnJournalSuite',
     'Usage',
     'VirtualTimeLoop',
+    'compare_log_backends',
     'compare_stores',
     'cuts',
     'describe_tasks',
@@ -98,12 +102,14 @@ _MODULES = {
     'Stall': 'steps',
     'Step': 'steps',
     'StreamClosedError': 'scripted_stream',
+    'StreamLogSuite': 'stream_log_suite',
     'Text': 'steps',
     'Thinking': 'steps',
     'ToolCall': 'steps',
     'TurnJournalSuite': 'turn_journal_suite',
     'Usage': 'steps',
     'VirtualTimeLoop': 'virtual_time',
+    'compare_log_backends': 'stream_log_comparison',
     'compare_stores': 'conversation_store_comparison',
     'cuts': 'cutting',
     'describe_tasks': 'tasks',

@@ -1,4 +1,4 @@
-"""The thread in which a SQLite store works, and its connection."""
+"""A thread that works on a file of SQLite, and its connection."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
-
-from .sqlite_schema import connect
 
 __all__ = ['SQLiteWorker']
 
@@ -20,12 +18,14 @@ class SQLiteWorker:
 
     Args:
         path: The file, or `':memory:'`.
-        timeout: Seconds to wait for other processes.
+        connect: Opens a connection to it.
+        name: Of the thread.
     """
 
-    def __init__(self, path: str, *, timeout: float) -> None:
+    def __init__(self, path: str, *, connect: Callable[[], sqlite3.Connection], name: str) -> None:
         self._path = path
-        self._timeout = timeout
+        self._connect = connect
+        self._name = name
         self._thread: _Thread | None = None
         self._inherited: list[_Thread] = []
 
@@ -36,7 +36,7 @@ class SQLiteWorker:
             self._inherited.append(self._thread)
             self._thread = None
         if self._thread is None:
-            self._thread = _Thread(self._path, self._timeout)
+            self._thread = _Thread(self._path, self._connect, self._name)
         return self._thread.executor.submit(self._thread.do, work)
 
     def close(self) -> Future[None] | None:
@@ -54,11 +54,11 @@ class SQLiteWorker:
 
 
 class _Thread:
-    def __init__(self, path: str, timeout: float) -> None:
+    def __init__(self, path: str, connect: Callable[[], sqlite3.Connection], name: str) -> None:
         self.pid = os.getpid()
-        self.executor = ThreadPoolExecutor(1, thread_name_prefix='sqlite-conversation-store')
+        self.executor = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._path = path
-        self._timeout = timeout
+        self._connect = connect
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
 
@@ -79,7 +79,7 @@ class _Thread:
         if self._connection is not None and self._file != self._identity():
             self.close()  # the file was deleted or replaced: what is written to the old one would be lost
         if self._connection is None:
-            self._connection = connect(self._path, timeout=self._timeout)
+            self._connection = self._connect()
             self._file = self._identity()
         return self._connection
 

@@ -1,0 +1,181 @@
+"""What those who follow a stream in the process of its producer see of it, in the worst order of events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+
+import pytest
+
+from pydantic_ai_streaming.errors import StoreError, StoreUnavailable, StreamMissing
+from pydantic_ai_streaming.logs import Head, Refusal, Slice, StreamLog, Wanted, Write, tail
+from pydantic_ai_streaming.logs.group_commit import GroupCommit
+from pydantic_ai_streaming.logs.memory import MemoryBackend
+
+
+class Held(MemoryBackend):
+    """Does what it is asked for, and answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.committed, self.fetched = asyncio.Event(), asyncio.Event()
+        self.committed.set()
+        self.fetched.set()
+        self.lose_answers = 0
+
+    async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | None]:
+        done = await super().commit(writes)
+        await self.committed.wait()
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise StoreUnavailable('the answer was lost')
+        return done
+
+    async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
+        parts = await super().fetch(wanted)
+        await self.fetched.wait()
+        return parts
+
+
+async def next_entries(follower: tail.Follower) -> list[bytes]:
+    async with asyncio.timeout(5):
+        return list((await anext(follower)).entries)
+
+
+async def test_a_cancelled_append_is_seen_by_those_who_follow_it_here() -> None:
+    backend = Held()
+    async with StreamLog(backend, lease=1000) as log:
+        producer = await log.create('a')
+        follower = await log.follow('a')
+        backend.committed.clear()
+        append = asyncio.create_task(producer.append([b'one']))
+        await asyncio.sleep(0.01)
+        append.cancel()
+        await asyncio.wait([append])
+        backend.committed.set()
+        assert await next_entries(follower) == [b'one']
+
+
+async def test_a_list_that_is_used_again_after_a_cancellation_is_written_as_it_was() -> None:
+    backend = Held()
+    async with StreamLog(backend) as log:
+        producer = await log.create('a')
+        backend.committed.clear()
+        renewal = asyncio.create_task(log.write(Write(stream_id='a', lease=10)))  # what the append has to wait for
+        await asyncio.sleep(0.01)
+        entries = [b'one']
+        append = asyncio.create_task(producer.append(entries))
+        await asyncio.sleep(0.01)
+        append.cancel()
+        await asyncio.wait([append])
+        entries[:] = [b'something else']
+        backend.committed.set()
+        await renewal
+        await producer.append([b'two'])
+        assert list((await log.read('a')).entries) == [b'one', b'two']
+
+
+async def test_what_is_written_elsewhere_during_the_first_read_is_not_missed() -> None:
+    class Told(Held):
+        told: asyncio.Queue[str] = asyncio.Queue()
+
+        async def changes(
+            self, watched: Callable[[], Collection[str]]
+        ) -> AsyncGenerator[Mapping[str, int | None], None]:
+            while True:
+                yield {await self.told.get(): None}
+
+    backend = Told()
+    async with StreamLog(backend) as log, StreamLog(backend) as another:
+        producer = await another.create('a')
+        backend.fetched.clear()
+        following = asyncio.create_task(log.follow('a'))
+        await asyncio.sleep(0.01)  # it was read, empty
+        await producer.append([b'one'])
+        backend.told.put_nowait('a')
+        backend.told.put_nowait('a')
+        await asyncio.sleep(0.01)
+        backend.fetched.set()
+        assert await next_entries(await following) == [b'one']
+
+
+async def test_an_append_during_a_read_beyond_the_end_keeps_its_offset() -> None:
+    backend = Held()
+    async with StreamLog(backend) as log, StreamLog(backend) as another:
+        await another.create('a')
+        backend.fetched.clear()
+        following = asyncio.create_task(log.follow('a', offset=2))
+        await asyncio.sleep(0.01)  # it was read, empty
+        for number in range(4):
+            await log.write(Write(stream_id='a', entries=[b'%d' % number]))
+        backend.fetched.set()
+        follower = await following
+        assert await next_entries(follower) == [b'2', b'3']
+        assert await next_entries(await log.follow('a')) == [b'0', b'1', b'2', b'3']
+
+
+async def test_older_entries_are_never_those_of_another_stream_of_the_same_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tail, 'WINDOW', 100)
+    backend = Held()
+    async with StreamLog(backend) as log, StreamLog(backend) as another:
+        producer = await log.create('a')
+        for _ in range(10):
+            await producer.append([b'x' * 50])
+        follower = await log.follow('a')
+        await another.delete('a')
+        theirs = await another.create('a')
+        await theirs.append([b'y' * 50] * 10)
+        with pytest.raises(StreamMissing):
+            await next_entries(follower)
+
+
+async def test_who_follows_sees_what_was_written_although_the_answer_was_lost() -> None:
+    backend = Held()
+    async with StreamLog(backend, lease=1000) as log:
+        producer = await log.create('a')
+        follower = await log.follow('a')
+        backend.lose_answers = 1
+        with pytest.raises(StoreUnavailable):
+            await producer.append([b'one'], patience=0)
+        assert await next_entries(follower) == [b'one']
+
+
+async def test_a_stream_that_has_lost_entries_is_given_up_and_not_asked_for_for_ever() -> None:
+    class Torn(MemoryBackend):
+        async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
+            parts = await super().fetch(wanted)
+            return [part and Slice(part.head, part.start, ()) for part in parts]
+
+    async with StreamLog(Torn()) as log:
+        producer = await log.create('a')
+        await producer.append([b'one'])
+        del producer
+        async with asyncio.timeout(5):
+            with pytest.raises(StreamMissing):
+                await anext(await log.follow('a'))
+
+
+async def test_a_write_that_cannot_be_done_does_no_harm_to_others_of_its_commit() -> None:
+    async def commit(writes: Sequence[Write]) -> Sequence[Head | Refusal | StoreError | None]:
+        return [StoreError('no') if one.stream_id == 'b' else Refusal('missing') for one in writes]
+
+    group = GroupCommit(commit)
+    first, second, third = [asyncio.create_task(group.write(Write(stream_id=one))) for one in 'abc']
+    with pytest.raises(StoreError):
+        await second
+    assert [type(await first), type(await third)] == [Refusal, Refusal]
+
+
+async def test_a_commit_has_so_many_bytes_at_most_unless_one_write_has_more() -> None:
+    sizes: list[list[int]] = []
+
+    async def commit(writes: Sequence[Write]) -> Sequence[Head | Refusal | StoreError | None]:
+        sizes.append([sum(map(len, write.entries)) for write in writes])
+        return [Refusal('missing')] * len(writes)
+
+    group = GroupCommit(commit, heaviest=100)
+    writes = [Write(stream_id='a', entries=[b'x' * size]) for size in (60, 30, 20, 500, 1, 99)]
+    await asyncio.gather(*map(group.write, writes))
+    assert sizes == [[60, 30], [20], [500], [1, 99]]
