@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from pydantic_ai_streaming.errors import StoreUnavailable
-from pydantic_ai_streaming.logs import MemoryLog, Slice, StreamLog, Wanted
+from pydantic_ai_streaming.logs import MemoryLog, Slice, StreamLog, Wanted, Write
 from pydantic_ai_streaming.logs.memory import MemoryBackend
 from pydantic_ai_streaming.serve import DurableStreams, durable_streams
 from tests.serve.durable.calls import ask, begin
@@ -130,6 +131,25 @@ async def test_lines_of_text_arrive_as_they_are(app: DurableStreams) -> None:
     call = await ask(app, 'GET', '/s?offset=-1&live=sse')
     assert call.said == text
     assert [event for event, _ in call.events] == ['data', 'control']
+
+
+class Replacing(MemoryBackend):
+    """A backend in which a stream is deleted and made anew as soon as somebody has read it."""
+
+    async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
+        parts = await super().fetch(wanted)
+        if (part := parts[0]) is not None:
+            new = dataclasses.replace(part.head, incarnation=part.head.incarnation + '+', version=0, length=0)
+            stream_id = new.stream_id
+            await self.commit([Write(stream_id=stream_id, delete=True), Write(stream_id=stream_id, create=new)])
+        return parts
+
+
+async def test_a_read_does_not_fail_because_the_stream_is_another_one_by_now() -> None:
+    async with StreamLog(Replacing()) as log:
+        app = durable_streams(log, writable=True)
+        await ask(app, 'PUT', '/s', '[1]', {'stream-ttl': '60'})
+        assert (await ask(app, 'GET', '/s')).json == [1]
 
 
 class Broken(MemoryBackend):

@@ -14,6 +14,7 @@ from pydantic_ai_streaming.serve import DurableStreams, DurableStreamsLimits, du
 from pydantic_ai_streaming.serve.durable.bodies import DISCARDED
 from pydantic_ai_streaming.serve.durable.forking import MOST_FORKS
 from pydantic_ai_streaming.serve.durable.kept import MOST_PRODUCERS
+from pydantic_ai_streaming.serve.durable.messages import MOST_MESSAGES
 from tests.serve.durable.calls import ask, begin
 
 WRITES = ('PUT', 'POST', 'DELETE')
@@ -80,6 +81,16 @@ async def test_no_stream_is_made_where_none_may_be(app: DurableStreams, url: str
     assert (await ask(app, 'PUT', url)).status == 404
 
 
+async def test_what_a_client_has_is_not_sent_again_also_if_a_proxy_has_weakened_the_tag(app: DurableStreams) -> None:
+    await ask(app, 'PUT', '/s', '[1]')
+    etag = (await ask(app, 'GET', '/s')).headers['etag']
+    for has in (etag, f'W/{etag}', f'"other", {etag}'):
+        call = await ask(app, 'GET', '/s', headers={'if-none-match': has})
+        assert (call.status, call.body, call.headers['etag']) == (304, b'', etag)
+    await ask(app, 'POST', '/s', headers={'stream-closed': 'true'})
+    assert (await ask(app, 'GET', '/s', headers={'if-none-match': etag})).status == 200
+
+
 # Bodies
 
 LIMITS = DurableStreamsLimits(body=1000)
@@ -140,6 +151,14 @@ async def test_what_is_not_json_is_refused_as_a_whole(app: DurableStreams, body:
     assert (await ask(app, 'PUT', '/f', body, FORK)).status == 400
     assert (await ask(app, 'DELETE', '/s')).status == 204
     assert (await ask(app, 'HEAD', '/s')).status == 404, 'the fork that was refused does not count'
+
+
+async def test_a_small_body_does_not_become_a_flood_of_messages(app: DurableStreams) -> None:
+    await ask(app, 'PUT', '/s')
+    assert (await ask(app, 'POST', '/s', '[' + '1,' * (MOST_MESSAGES - 1) + '1]')).status == 204
+    for method, url in (('POST', '/s'), ('PUT', '/new')):
+        assert (await ask(app, method, url, '[' + '1,' * MOST_MESSAGES + '1]')).status == 413
+    assert (await ask(app, 'HEAD', '/s')).headers['stream-next-offset'].endswith(str(MOST_MESSAGES))
 
 
 async def test_json_comes_back_digit_by_digit(app: DurableStreams) -> None:

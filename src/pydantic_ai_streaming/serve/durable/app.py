@@ -232,8 +232,7 @@ class DurableStreams:
         kept = described(head, self._content_type)
         if (refused := unreadable(kept) or beyond(head, part.start)) is not None:
             return refused
-        if (touch := keep_alive(head)) is not None:
-            await self._log.write(touch)
+        await keep_alive(self._log, head)
         cursor = advanced(read.cursor, now=time.time(), jitter=random.uniform(1, 3600))
         if read.mode == 'sse':
             await while_there(self._send_events(call, part, kept, cursor), call.receive)

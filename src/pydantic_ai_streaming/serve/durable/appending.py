@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...logs.heads import Head, Write
-from .answers import Answer, Step, gone, missing, only_read, refusal
+from .answers import Answer, Refused, Step, gone, missing, only_read, refusal
 from .asking import Append
 from .kept import Kept, Turn, kept_in
 from .messages import media_type, messages_in
@@ -28,15 +28,15 @@ def decide_append(append: Append, head: Head | None) -> Answer | Step:
         return gone() if kept.deleted else missing()
     if not append.body and not append.close:
         return refusal(400, 'There is nothing to append, and the stream is not to be closed.')
-    refused = _out_of_turn(append.turn, kept, head) if append.turn else _closed(append, head)
-    if refused is None and append.body:
-        refused = _unfit(append, kept)
-    if refused is not None:
-        return refused
+    answer = _out_of_turn(append.turn, kept, head) if append.turn else _closed(append, head)
+    if answer is None and append.body:
+        answer = _unfit(append, kept)
+    if answer is not None:
+        return answer
     try:
         entries = messages_in(append.body, kept.content_type) if append.body else []
-    except ValueError as error:
-        return refusal(400, f'The body is not JSON: {error}.')
+    except Refused as refused:
+        return refused.answer
     if append.body and not entries:
         return refusal(400, 'The array is empty: there is nothing to append.')
     return Step([_write(append, head, kept, entries)], lambda length: _done(append, length))

@@ -239,7 +239,7 @@ def reading(parameters: Sequence[tuple[str, str]], headers: Mapping[str, str]) -
         offset = {'-1': 0, 'now': None}[asked] if asked in ('-1', 'now') else offset_of(asked)
     except ValueError:
         raise Refused(400, 'This is no offset: use one that was sent, -1 or now.') from None
-    etags = [etag.strip() for etag in headers.get('if-none-match', '').split(',')]
+    etags = [etag.strip().removeprefix('W/') for etag in headers.get('if-none-match', '').split(',')]
     return Read(offset=offset, asked=asked, mode=mode, cursor=others.get('cursor'), etags=etags)
 
 

@@ -27,15 +27,8 @@ def decide_create(create: Create, head: Head | None) -> Answer | Step:
 
 
 def own_messages(create: Create, content_type: str) -> list[bytes]:
-    """The entries that the body amounts to.
-
-    Raises:
-        Refused: It is to be JSON, and is not.
-    """
-    try:
-        return messages_in(create.body, content_type) if create.body else []
-    except ValueError as error:
-        raise Refused(400, f'The body is not JSON: {error}.') from None
+    """The entries that the body amounts to. Raises as `messages_in`."""
+    return messages_in(create.body, content_type) if create.body else []
 
 
 def beginning(create: Create, kept: Kept, ttl: int | None, entries: list[bytes], *, close: bool | None = None) -> Write:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -18,11 +19,16 @@ from .reading import caught_up, events
 __all__ = ['Events', 'Times', 'Wait', 'keep_alive', 'polled']
 
 
-def keep_alive(head: Head) -> Write | None:
-    """The write that begins the time to live of a stream anew, for those whose time is counted from reads, too."""
-    if head.ttl is None or kept_in(head) is None:
-        return None
-    return Write(stream_id=head.stream_id, incarnation=head.incarnation)
+def lifetime(head: Head) -> float | None:
+    """Seconds without a read or a write after which a stream is forgotten, if reads count."""
+    return None if kept_in(head) is None else head.ttl
+
+
+async def keep_alive(log: StreamLog, head: Head) -> None:
+    """Begin the time to live of a stream anew, where it is counted from reads. A read does not fail if that does."""
+    if lifetime(head) is not None:
+        with contextlib.suppress(StreamLogError, StoreUnavailable):
+            await log.write(Write(stream_id=head.stream_id, incarnation=head.incarnation))
 
 
 class Wait:
@@ -38,8 +44,8 @@ class Wait:
         self._part = part
         self._follower: Follower | None = None
         self._clock = asyncio.get_running_loop().time
-        self._alive = keep_alive(part.head)
-        self._pause = float('inf') if self._alive is None else (part.head.ttl or 0.0) / 3
+        seconds = lifetime(part.head)
+        self._pause = math.inf if seconds is None else seconds / 3
         self._renew_at = self._clock() + self._pause
 
     async def more(self, until: float) -> Slice | None:
@@ -58,7 +64,8 @@ class Wait:
             if (now := self._clock()) >= until:
                 return None
             if now >= self._renew_at:
-                await self._renew()
+                self._renew_at = now + self._pause
+                await keep_alive(self._log, self._part.head)
             await follower.wait(min(until, self._renew_at))
 
     async def _follow(self) -> Follower:
@@ -73,12 +80,6 @@ class Wait:
             if now.head.incarnation != head.incarnation:
                 raise StreamMissing(head.stream_id)
             follower.tail.see(now)
-
-    async def _renew(self) -> None:
-        self._renew_at = self._clock() + self._pause
-        if self._alive is not None:
-            with contextlib.suppress(StreamLogError, StoreUnavailable):
-                await self._log.write(self._alive)
 
 
 async def polled(log: StreamLog, part: Slice, *, seconds: float) -> Slice:

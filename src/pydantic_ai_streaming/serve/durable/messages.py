@@ -7,7 +7,12 @@ import re
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-__all__ = ['is_json', 'is_text', 'joined', 'media_type', 'messages_in']
+from .answers import Refused
+
+__all__ = ['MOST_MESSAGES', 'is_json', 'is_text', 'joined', 'media_type', 'messages_in']
+
+MOST_MESSAGES: Final = 10_000
+"""Messages in a body: each takes more in the log than its bytes, and others wait until all are written."""
 
 SPACE: Final = re.compile(r'[ \t\n\r]*')
 
@@ -33,7 +38,7 @@ def messages_in(body: bytes, content_type: str) -> list[bytes]:
     JSON is cut, not written anew: the digits of a number and the order and number of keys stay as they came.
 
     Raises:
-        ValueError: It is to be JSON, and is not.
+        Refused: It is to be JSON, and is not, or it has more than `MOST_MESSAGES`.
 
     Example:
         >>> messages_in(b'[{"n": 1.10}, [2]]', 'application/json')
@@ -46,7 +51,9 @@ def messages_in(body: bytes, content_type: str) -> list[bytes]:
     try:
         return [message.encode() for message in _values(body.decode())]
     except RecursionError:
-        raise ValueError('it is nested too deeply') from None
+        raise Refused(400, 'The body is nested too deeply.') from None
+    except ValueError as error:
+        raise Refused(400, f'The body is not JSON: {error}.') from None
 
 
 def joined(entries: Sequence[bytes], content_type: str) -> bytes:
@@ -68,6 +75,8 @@ def _values(text: str) -> list[str]:
     while True:
         value, end = _value(text, at)
         values.append(value)
+        if len(values) > MOST_MESSAGES:
+            raise Refused(413, f'The body has more than {MOST_MESSAGES} messages.')
         end = _skip(text, end)
         if text.startswith(']', end):
             _nothing_after(text, end + 1)
