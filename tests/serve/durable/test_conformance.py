@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 import shutil
-import subprocess
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,20 +17,17 @@ import pytest
 from pydantic_ai_streaming.logs import MemoryBackend
 from pydantic_ai_streaming.serve import DurableStreamsLimits
 from tests.logs.places import Kind, LogPlace
+from tests.serve.durable.node import FOLDER, install, needs_node
 from tests.serve.durable.places import PLACES, workers
 from tests.serve.serving import serving_app
 
-FOLDER = Path(__file__).parent
 NUMBER_OF_TESTS = 332
 NOT_PART_OF_IT = 'Reserved subscription APIs'
 """Webhooks, which the protocol leaves to servers that want them."""
 TIMED = 'TTL Expiration Behavior|Fork - TTL and Expiry'
 """Tests that wait for streams to expire: they have nothing to do but need an answer in time."""
 
-pytestmark = pytest.mark.skipif(
-    shutil.which('node') is None or shutil.which('npm') is None,
-    reason="the protocol's own tests need node and npm (Node 20 or later)",
-)
+pytestmark = needs_node
 
 
 @dataclass
@@ -41,13 +37,6 @@ class Told:
     names: set[str] = field(default_factory=set[str])
     passed: set[str] = field(default_factory=set[str])
     failures: list[str] = field(default_factory=list[str])
-
-
-def install() -> None:
-    """Fetch the tests, the first time."""
-    if not (FOLDER / 'node_modules').is_dir():
-        command = ['npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts', '--silent']
-        subprocess.run(command, cwd=FOLDER, check=True)
 
 
 async def run(servers: dict[str, str], pattern: str, at_once: int, report: Path) -> list[dict[str, Any]]:
