@@ -156,9 +156,11 @@ class Broken(MemoryBackend):
     """A backend that cannot be reached at times."""
 
     down = False
+    seconds = 0.0
 
     async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
         if self.down:
+            await asyncio.sleep(self.seconds)
             raise StoreUnavailable('it is out of reach')
         return await super().fetch(wanted)
 
@@ -180,3 +182,41 @@ async def test_a_log_out_of_reach_is_not_taken_for_a_stream_that_is_not_there() 
         await ask(app, 'POST', '/s', '2', {'stream-closed': 'true'})
         await following.done()
         assert following.said == '[1][2]', 'who follows did not notice'
+
+
+async def test_those_who_write_to_a_stream_in_turn_do_not_wait_in_turn_for_a_log_that_hangs() -> None:
+    backend = Broken()
+    async with StreamLog(backend) as log:
+        app = durable_streams(log, writable=True)
+        await ask(app, 'PUT', '/s')
+        backend.down, backend.seconds = True, 10.0
+        began = now()
+        turn = {'producer-epoch': '0', 'producer-seq': '0'}
+        calls = [begin(app, 'POST', '/s', '1', {'producer-id': f'p{number}', **turn}) for number in range(20)]
+        assert {(await call.done()).status for call in calls} == {503}
+        assert now() - began <= 11
+        backend.down = False
+        assert (await ask(app, 'POST', '/s', '1', {'producer-id': 'p', **turn})).status == 200
+
+
+class Counting(MemoryBackend):
+    """A backend that counts how often it is asked."""
+
+    asked = 0
+
+    async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
+        self.asked += 1
+        await asyncio.sleep(0.001)
+        return await super().fetch(wanted)
+
+
+async def test_producers_of_a_process_do_not_have_each_other_asked_again() -> None:
+    backend = Counting()
+    async with StreamLog(backend) as log:
+        app = durable_streams(log, writable=True)
+        await ask(app, 'PUT', '/s')
+        before = backend.asked
+        turn = {'producer-epoch': '0', 'producer-seq': '0'}
+        calls = [begin(app, 'POST', '/s', '1', {'producer-id': f'p{number}', **turn}) for number in range(50)]
+        assert {(await call.done()).status for call in calls} == {200}
+        assert backend.asked - before == 50

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
+from weakref import WeakValueDictionary
 
 from ...errors import StreamLogError, StreamMissing
 from ...logs.heads import Head, Write
@@ -24,6 +26,9 @@ __all__ = ['Writing']
 ATTEMPTS: Final = 1000
 """Times that a request is tried while others write in between."""
 
+IN_TURN: Final = 1.0
+"""Seconds that a request waits for others of this process. When the log hangs, they are not to wait in a row."""
+
 
 class Writing:
     """Does to a log what the machines say.
@@ -36,6 +41,8 @@ class Writing:
     def __init__(self, log: StreamLog, *, content_type: str) -> None:
         self._log = log
         self._content_type = content_type
+        # Those of this process that would only have each other asked again. It is right without that, and slow.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def look(self, stream_id: str) -> Head | None:
         """A stream as it is now, if it is there."""
@@ -77,7 +84,24 @@ class Writing:
         async def decide() -> Answer | Step:
             return decide_append(append, await self.look(append.stream_id))
 
-        return await self._done(decide)
+        if append.turn is None and append.seq is None:
+            return await self._done(decide)
+        async with self._turn(append.stream_id):
+            return await self._done(decide)
+
+    @asynccontextmanager
+    async def _turn(self, stream_id: str) -> AsyncGenerator[None]:
+        lock = self._turns.setdefault(stream_id, asyncio.Lock())
+        try:
+            async with asyncio.timeout(IN_TURN):
+                await lock.acquire()
+        except TimeoutError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.release()
 
     async def create(self, create: Create) -> Answer:
         """Make a stream, or see that it is there."""
