@@ -21,6 +21,7 @@ from .answers import Answer, Refused, missing, only_read, refusal
 from .asking import Read, appending, creating, reading
 from .bodies import Gone, body_of
 from .browsers import browser_headers
+from .events import EventWriter
 from .kept import Kept, described
 from .live import Events, Times, keep_alive, polled
 from .messages import is_text
@@ -149,6 +150,7 @@ class DurableStreams:
         self._content_type = content_type
         self._limits = limits
         self._writing = Writing(log, content_type=content_type)
+        self._events = EventWriter()
         self._methods = 'GET, HEAD, OPTIONS, PUT, POST, DELETE' if writable else 'GET, HEAD, OPTIONS'
         self._headers = browser_headers(allow_origin, self._methods)
 
@@ -259,7 +261,7 @@ class DurableStreams:
             headers['stream-sse-data-encoding'] = 'base64'
         await call.send_start(200, headers)
         times = Times(connection=self._limits.connection, keep_alive=self._limits.keep_alive)
-        async for piece in Events(self._log, part, kept, cursor=cursor, times=times):
+        async for piece in Events(self._log, part, kept, writer=self._events, cursor=cursor, times=times):
             await call.send({'type': 'http.response.body', 'body': piece, 'more_body': True})
         await call.send({'type': 'http.response.body', 'body': b'', 'more_body': False})
 

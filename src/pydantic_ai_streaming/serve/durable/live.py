@@ -13,8 +13,9 @@ from ...errors import StoreUnavailable, StreamLogError, StreamMissing
 from ...logs.heads import Head, Slice, Write
 from ...logs.log import StreamLog
 from ...logs.tail import Follower
+from .events import EventWriter
 from .kept import Kept, kept_in
-from .reading import caught_up, events
+from .reading import caught_up
 
 __all__ = ['Events', 'Times', 'Wait', 'keep_alive', 'polled']
 
@@ -113,17 +114,21 @@ class Events(AsyncIterator[bytes]):
         log: The log.
         part: What is sent first, read from the log.
         kept: What is known of the stream.
+        writer: Writes what is sent.
         cursor: What the client is to send to caches.
         times: How long it lasts.
     """
 
-    def __init__(self, log: StreamLog, part: Slice, kept: Kept, *, cursor: str, times: Times) -> None:
+    def __init__(
+        self, log: StreamLog, part: Slice, kept: Kept, *, writer: EventWriter, cursor: str, times: Times
+    ) -> None:
         self._log = log
         self._part = part
         self._content_type = kept.content_type
+        self._writer = writer
         self._cursor = cursor
         self._times = times
-        self._ready = events(part, kept.content_type, cursor)
+        self._ready = writer.events(part, kept.content_type, cursor)
         self._wait: Wait | None = None
         self._clock = asyncio.get_running_loop().time
         self._until = self._clock() + times.connection
@@ -144,7 +149,7 @@ class Events(AsyncIterator[bytes]):
                     raise StopAsyncIteration
                 return sse_comment('keep-alive')
             self._part = more
-            self._ready = events(more, self._content_type, self._cursor)
+            self._ready = self._writer.events(more, self._content_type, self._cursor)
         return piece
 
     async def _more(self) -> Slice | None:

@@ -1,25 +1,15 @@
-"""What a `GET` or a `HEAD` is answered with, and the events of a stream that is followed."""
+"""What a `GET` or a `HEAD` is answered with."""
 
 from __future__ import annotations
-
-import base64
-import json
-import re
-from collections.abc import Iterator
-from typing import Final
 
 from ...logs.heads import Head, Slice
 from .answers import Answer, gone, missing, refusal
 from .asking import Read
 from .kept import Kept, kept_in
-from .messages import is_text, joined
+from .messages import joined
 from .offsets import token_of
 
-__all__ = ['beyond', 'caught_up', 'events', 'metadata', 'nothing_new', 'part_of', 'unreadable']
-
-LINE_END: Final = re.compile('\r\n|\r|\n')
-EVENT_SIZE: Final = 64 * 1024
-"""Bytes in one event of data, at most, unless one entry has more."""
+__all__ = ['beyond', 'caught_up', 'metadata', 'nothing_new', 'part_of', 'unreadable']
 
 
 def unreadable(kept: Kept) -> Answer | None:
@@ -87,37 +77,3 @@ def _position(part: Slice) -> dict[str, str]:
     if part.last:
         headers['stream-closed'] = 'true'
     return headers
-
-
-def events(part: Slice, content_type: str, cursor: str) -> Iterator[bytes]:
-    """The events for some entries: those of data, each with one that tells where it ends; for none, only that."""
-    start, size = 0, 0
-    for index, entry in enumerate(part.entries):
-        if index > start and size + len(entry) > EVENT_SIZE:
-            yield _event(Slice(part.head, part.start + start, part.entries[start:index]), content_type, cursor)
-            start, size = index, 0
-        size += len(entry)
-    yield _event(Slice(part.head, part.start + start, part.entries[start:]), content_type, cursor)
-
-
-def _event(part: Slice, content_type: str, cursor: str) -> bytes:
-    control: dict[str, str | bool] = {'streamNextOffset': token_of(part.end)}
-    if part.last:
-        control |= {'streamClosed': True, 'upToDate': True}
-    else:
-        control['streamCursor'] = cursor
-        if caught_up(part):
-            control['upToDate'] = True
-    told = _lines('control', json.dumps(control, separators=(',', ':')))
-    if part.entries:
-        body = joined(part.entries, content_type)
-        text = body.decode(errors='replace') if is_text(content_type) else base64.b64encode(body).decode()
-        told = _lines('data', text) + told
-    return told.encode()
-
-
-def _lines(event: str, data: str) -> str:
-    # Clients take one space after the colon away. Without one here, as the protocol's tests want it, a line that begins
-    # with a space needs another.
-    lines = ''.join(f'data:{" " if line.startswith(" ") else ""}{line}\n' for line in LINE_END.split(data))
-    return f'event: {event}\n{lines}\n'
