@@ -231,10 +231,16 @@ class RedisBackend(LogBackend):
         return found
 
     async def _answer(self, asked: Awaitable[T]) -> T:
+        task = asyncio.current_task()
+        cancelled = 0 if task is None else task.cancelling()
         try:
-            return await asked
+            found = await asked
         except (OSError, redis.driver(user=_NAME).RedisError) as error:
             raise redis.translated(error, place=str(self), user=_NAME) from error
+        # redis-py swallows a cancellation that comes while it connects.
+        if task is not None and task.cancelling() > cancelled:
+            raise asyncio.CancelledError
+        return found
 
 
 class RedisLog(StreamLog):
