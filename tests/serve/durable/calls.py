@@ -23,6 +23,8 @@ class Call:
         status: The status; 0 if there is none yet.
         headers: The headers.
         body: What has come of the body.
+        size: How many bytes that is.
+        forgets: Whether nothing of it is kept.
         pieces: When each piece came, and what it was.
         came: Set when the first one has.
         taken: Bytes of the body of the request that were taken.
@@ -38,6 +40,8 @@ class Call:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.body = b''
+        self.size = 0
+        self.forgets = False
         self.pieces: list[tuple[float, bytes]] = []
         self.came = asyncio.Event()
         self.reading = asyncio.Event()
@@ -110,9 +114,11 @@ class Call:
             self.status = message['status']
             self.headers = {name.decode(): value.decode() for name, value in message['headers']}
         elif piece := message['body']:
-            self.body += piece
+            self.size += len(piece)
             self.came.set()
-            self.pieces.append((asyncio.get_running_loop().time(), piece))
+            if not self.forgets:
+                self.body += piece
+                self.pieces.append((asyncio.get_running_loop().time(), piece))
 
 
 def begin(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from pydantic_ai_streaming.serve.durable.offsets import token_of
 from tests.serve.durable.calls import ask, begin
 from tests.serve.durable.conftest import Pair
+from tests.serve.serving import until
 
 
 def turn(producer: str, epoch: int, seq: int) -> dict[str, str]:
@@ -84,6 +87,27 @@ async def test_nothing_gets_in_after_the_end(pair: Pair) -> None:
     assert set(statuses) <= {204, 409}
     assert (len(end.json), end.headers['stream-closed']) == (statuses[204], 'true')
     assert end.headers['stream-next-offset'] == (await closing.done()).headers['stream-next-offset']
+
+
+async def test_clients_who_have_caught_up_hold_nothing_of_what_they_were_sent(pair: Pair) -> None:
+    message = json.dumps('x' * 100_000)
+    await ask(pair[0], 'PUT', '/s')
+    for _ in range(90):
+        await ask(pair[0], 'POST', '/s', message)
+    tracemalloc.start()
+    try:
+        calls = [begin(pair[1], 'GET', '/s?offset=-1&live=sse') for _ in range(20)]
+        for call in calls:
+            call.forgets = True
+        await until(lambda: all(call.size > 90 * len(message) for call in calls), within=30)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    for call in calls:
+        call.leave()
+        await call.done()
+    assert held < 25 * 2**20, 'it is 9 MB for each'
 
 
 # Forks

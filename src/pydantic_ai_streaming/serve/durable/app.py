@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote
 from starlette.datastructures import URL, Headers
 
 from ...errors import StoreUnavailable, StreamMissing
-from ...logs.heads import Slice
+from ...logs.heads import Head, Slice
 from ...logs.log import StreamLog
 from ..listening import while_there
 from .answers import Answer, Refused, missing, only_read, refusal
@@ -224,9 +224,9 @@ class DurableStreams:
 
     async def _get(self, call: _Call, stream_id: str) -> Answer | None:
         read = reading(parse_qsl(call.scope['query_string'].decode('latin-1'), keep_blank_values=True), call.headers)
-        if read.offset is None:
+        if read.offset is None or read.mode == 'sse':
             head = await self._log.head(stream_id)
-            part = Slice(head, head.length, ())
+            part = Slice(head, head.length if read.offset is None else read.offset, ())
         else:
             part = await self._log.read(stream_id, read.offset)
         if (head := await self._writing.settled(part.head)) is None:
@@ -243,12 +243,12 @@ class DurableStreams:
             return part_of(read, part, kept, cursor)
         if part.last:
             return nothing_new(part, cursor)
-        await while_there(self._send_polled(call, read, part, kept), call.receive)
+        await while_there(self._send_polled(call, read, head, kept), call.receive)
         return None
 
-    async def _send_polled(self, call: _Call, read: Read, part: Slice, kept: Kept) -> None:
+    async def _send_polled(self, call: _Call, read: Read, head: Head, kept: Kept) -> None:
         try:
-            part = await polled(self._log, part, seconds=self._limits.long_poll)
+            part = await polled(self._log, head, seconds=self._limits.long_poll)
         except StreamMissing:
             await call.send_answer(missing())
             return
@@ -261,7 +261,8 @@ class DurableStreams:
             headers['stream-sse-data-encoding'] = 'base64'
         await call.send_start(200, headers)
         times = Times(connection=self._limits.connection, keep_alive=self._limits.keep_alive)
-        async for piece in Events(self._log, part, kept, writer=self._events, cursor=cursor, times=times):
+        events = Events(self._log, part.head, part.start, kept, writer=self._events, cursor=cursor, times=times)
+        async for piece in events:
             await call.send({'type': 'http.response.body', 'body': piece, 'more_body': True})
         await call.send({'type': 'http.response.body', 'body': b'', 'more_body': False})
 

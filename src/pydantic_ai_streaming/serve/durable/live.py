@@ -7,15 +7,15 @@ import contextlib
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 from ...core.sse import sse_comment
 from ...errors import StoreUnavailable, StreamLogError, StreamMissing
 from ...logs.heads import Head, Slice, Write
 from ...logs.log import StreamLog
-from ...logs.tail import Follower
+from ...logs.tail import Follower, Tail
 from .events import EventWriter
 from .kept import Kept, kept_in
-from .reading import caught_up
 
 __all__ = ['Events', 'Times', 'Wait', 'keep_alive', 'polled']
 
@@ -33,19 +33,21 @@ async def keep_alive(log: StreamLog, head: Head) -> None:
 
 
 class Wait:
-    """Waits for what comes after some entries of a stream, and keeps it alive meanwhile.
+    """Waits for what comes after an offset of a stream, and keeps the stream alive meanwhile.
 
     Args:
         log: The log.
-        part: What the client has, up to its end: read from the log and not from a tail, which may lag behind it.
+        head: The stream, read from the log: what this process has of it may lag behind that.
+        offset: The offset.
     """
 
-    def __init__(self, log: StreamLog, part: Slice) -> None:
+    def __init__(self, log: StreamLog, head: Head, offset: int) -> None:
         self._log = log
-        self._part = part
+        self._head = head
+        self._offset = offset
         self._follower: Follower | None = None
         self._clock = asyncio.get_running_loop().time
-        seconds = lifetime(part.head)
+        seconds = lifetime(head)
         self._pause = math.inf if seconds is None else seconds / 3
         self._renew_at = self._clock() + self._pause
 
@@ -54,7 +56,7 @@ class Wait:
 
         Raises:
             StreamMissing: The stream was deleted or has expired.
-            StoreUnavailable: Older entries cannot be fetched.
+            StoreUnavailable: What this process does not have cannot be fetched.
         """
         follower = self._follower = self._follower or await self._follow()
         while True:
@@ -66,33 +68,42 @@ class Wait:
                 return None
             if now >= self._renew_at:
                 self._renew_at = now + self._pause
-                await keep_alive(self._log, self._part.head)
+                await keep_alive(self._log, self._head)
             await follower.wait(min(until, self._renew_at))
 
     async def _follow(self) -> Follower:
-        head = self._part.head
+        head = self._head
         while True:
-            follower = await self._log.follow(head.stream_id, self._part.end)
-            seen = follower.tail.head
-            if seen is not None and seen.incarnation == head.incarnation:
+            follower = await self._log.follow(head.stream_id, self._offset)
+            tail = follower.tail
+            if tail.head is not None and tail.head.incarnation == head.incarnation:
+                if tail.head.version < head.version:
+                    await self._catch_up(tail)
                 return follower
             # One of the two is gone, and it is not yet known here which.
             now = await self._log.read(head.stream_id, limit=0)
             if now.head.incarnation != head.incarnation:
                 raise StreamMissing(head.stream_id)
-            follower.tail.see(now)
+            tail.see(now)
+
+    async def _catch_up(self, tail: Tail) -> None:
+        """Have what this process has of the stream hold all that was there when the client asked."""
+        stream_id = self._head.stream_id
+        tail.see(await self._log.read(stream_id, tail.end))
+        while tail.behind:
+            tail.see(await self._log.read(stream_id, tail.end))
 
 
-async def polled(log: StreamLog, part: Slice, *, seconds: float) -> Slice:
-    """What has come after some entries, at the latest after so many seconds, when it may be nothing.
+async def polled(log: StreamLog, head: Head, *, seconds: float) -> Slice:
+    """What comes after the end of a stream, at the latest after so many seconds, when it may be nothing.
 
     Raises:
         StreamMissing: The stream was deleted or has expired.
         StoreUnavailable: The log cannot be reached.
     """
     until = asyncio.get_running_loop().time() + seconds
-    more = await Wait(log, part).more(until)
-    return Slice(part.head, part.end, ()) if more is None else more
+    more = await Wait(log, head, head.length).more(until)
+    return Slice(head, head.length, ()) if more is None else more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +115,7 @@ class Times:
 
 
 class Events(AsyncIterator[bytes]):
-    """The pieces of the body of server-sent events, from some entries on.
+    """The pieces of the body of server-sent events, from an offset on.
 
     It ends with the stream, when the stream is deleted, when the log cannot be reached, or when the connection has
     lasted long enough: the client connects again, and is told what it is. It holds no task, and of the stream what it
@@ -112,7 +123,8 @@ class Events(AsyncIterator[bytes]):
 
     Args:
         log: The log.
-        part: What is sent first, read from the log.
+        head: The stream, read from the log.
+        offset: The offset.
         kept: What is known of the stream.
         writer: Writes what is sent.
         cursor: What the client is to send to caches.
@@ -120,16 +132,15 @@ class Events(AsyncIterator[bytes]):
     """
 
     def __init__(
-        self, log: StreamLog, part: Slice, kept: Kept, *, writer: EventWriter, cursor: str, times: Times
+        self, log: StreamLog, head: Head, offset: int, kept: Kept, *, writer: EventWriter, cursor: str, times: Times
     ) -> None:
-        self._log = log
-        self._part = part
-        self._content_type = kept.content_type
-        self._writer = writer
-        self._cursor = cursor
-        self._times = times
-        self._ready = writer.events(part, kept.content_type, cursor)
-        self._wait: Wait | None = None
+        self._write = partial(writer.events, content_type=kept.content_type, cursor=cursor)
+        self._keep_alive = times.keep_alive
+        self._wait = Wait(log, head, offset)
+        begins = Slice(head, offset, ())
+        self._over = begins.last
+        # A client that has everything is told so before it waits.
+        self._ready = self._write(begins) if offset == head.length else iter(())
         self._clock = asyncio.get_running_loop().time
         self._until = self._clock() + times.connection
 
@@ -138,30 +149,15 @@ class Events(AsyncIterator[bytes]):
 
     async def __anext__(self) -> bytes:
         while (piece := next(self._ready, None)) is None:
-            if self._part.last or self._clock() >= self._until:
+            if self._over or self._clock() >= self._until:
                 raise StopAsyncIteration
             try:
-                more = await self._more()
+                more = await self._wait.more(min(self._until, self._clock() + self._keep_alive))
             except (StreamLogError, StoreUnavailable):
                 raise StopAsyncIteration from None
-            if more is None:
-                if self._clock() >= self._until:
-                    raise StopAsyncIteration
+            if more is not None:
+                self._over = more.last
+                self._ready = self._write(more)
+            elif self._clock() < self._until:
                 return sse_comment('keep-alive')
-            self._part = more
-            self._ready = self._writer.events(more, self._content_type, self._cursor)
         return piece
-
-    async def _more(self) -> Slice | None:
-        if self._wait is None:
-            if not caught_up(self._part):
-                return await self._next()
-            self._wait = Wait(self._log, self._part)
-        return await self._wait.more(min(self._until, self._clock() + self._times.keep_alive))
-
-    async def _next(self) -> Slice:
-        head = self._part.head
-        part = await self._log.read(head.stream_id, self._part.end)
-        if part.head.incarnation != head.incarnation:
-            raise StreamMissing(head.stream_id)
-        return part
