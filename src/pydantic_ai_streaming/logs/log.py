@@ -213,7 +213,7 @@ class StreamLog:
         if tail.missed:
             self._fetch_soon([stream_id])
         if tail.behind:
-            await self._refresh([tail])
+            await self._refresh([stream_id])
         return tail
 
     async def stop(self, stream_id: str) -> bool:
@@ -314,13 +314,14 @@ class StreamLog:
                 await self._alarm.wait()
             due, self._due = self._due, set()
             try:
-                await self._refresh(tail for one in due if (tail := self._tails.get(one)) is not None)
+                await self._refresh(due)
             except BaseException:
                 self._due |= due
                 raise
 
-    async def _refresh(self, tails: Iterable[Tail]) -> None:
-        wanted = {tail.head.stream_id: tail for tail in tails if tail.head is not None and not tail.gone}
+    async def _refresh(self, stream_ids: Iterable[str]) -> None:
+        known = [(one, tail) for one in stream_ids if (tail := self._tails.get(one)) is not None]
+        wanted = {one: tail for one, tail in known if tail.head is not None and not tail.gone}
         while wanted:
             missing = [Wanted(one, tail.end, REFRESHED_AT_ONCE) for one, tail in wanted.items()]
             parts = await self._backend.fetch(missing)
