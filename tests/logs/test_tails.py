@@ -201,3 +201,28 @@ async def test_a_commit_has_so_many_bytes_at_most_unless_one_write_has_more() ->
     writes = [Write(stream_id='a', entries=[b'x' * size]) for size in (60, 30, 20, 500, 1, 99)]
     await asyncio.gather(*map(group.write, writes))
     assert sizes == [[60, 30], [20], [500], [1, 99]]
+
+
+async def test_a_log_that_is_closed_does_not_wait_for_a_backend_that_is_gone() -> None:
+    class Gone(MemoryBackend):
+        opened = 0
+        is_gone = False
+
+        async def open(self) -> None:
+            self.opened += 1
+
+        async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | None]:
+            if self.is_gone:
+                raise StoreUnavailable('gone')
+            return await super().commit(writes)
+
+    backend = Gone()
+    async with StreamLog(backend) as log:
+        producer = await log.create('a')
+        backend.is_gone = True
+        append = asyncio.create_task(producer.append([b'one']))
+        await asyncio.sleep(0.02)
+    async with asyncio.timeout(2):
+        with pytest.raises(StoreUnavailable):
+            await append
+    assert backend.opened == 1
