@@ -249,8 +249,11 @@ def storable(write: Write) -> Write:
 
     Raises:
         StoreError: The details have no JSON form, or a name is no text.
+        TypeError: An entry is something else than bytes.
     """
     create = write.create
+    if not all(type(entry) is bytes for entry in write.entries):
+        raise TypeError(f'Entries of stream {write.stream_id!r}: use a sequence of bytes')
     names = (write.stream_id, write.token, None if create is None else create.owner)
     for name in names:
         if name is not None and not is_name(name):

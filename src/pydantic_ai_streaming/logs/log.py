@@ -256,6 +256,7 @@ class StreamLog:
             StreamFenced: Another producer has taken over.
             StreamLogError: The write was refused for another `reason`.
             StoreError: Its details have no JSON form, or a name in it has half a character (`reason` is `unstorable`).
+            TypeError: An entry is something else than bytes.
         """
         await self.open()
         outcome = await self._commits.write(storable(write))
@@ -363,12 +364,14 @@ class StreamLog:
     async def _for_ever(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Begin anew after a failure: a backend that cannot be reached is there again some time."""
         while True:
+            pause = 0.2
             try:
                 await work()
             except Exception as error:
                 if not isinstance(error, StoreUnavailable):
                     logger.exception('A stream log has failed, and goes on')
-            await asyncio.sleep(0.2)
+                    pause = 1.0
+            await asyncio.sleep(pause)
 
 
 def _error(write: Write, refusal: Refusal) -> StreamLogError:

@@ -95,23 +95,17 @@ class RedisBackend(LogBackend):
         pending: dict[str, list[int]] = {}
         for index, write in enumerate(writes):
             pending.setdefault(write.stream_id, []).append(index)
-        try:
-            damaged = await self._look([one for one, (first, *_) in pending.items() if writes[first].create is None])
-            for stream_id, error in damaged.items():
-                outcomes.update(dict.fromkeys(pending.pop(stream_id), error))
-            while pending:
-                now = self._now()
-                steps = [
-                    decide(one, self._known.get(one, State()), [writes[index] for index in indices], now)
-                    for one, indices in pending.items()
-                ]
-                for step in await self._done(steps):
-                    outcomes.update(zip(pending.pop(step.stream_id), step.outcomes, strict=True))
-        except BaseException:
-            # Who knows what was done.
-            for stream_id in pending:
-                self._known.pop(stream_id, None)
-            raise
+        damaged = await self._look([one for one, (first, *_) in pending.items() if writes[first].create is None])
+        for stream_id, error in damaged.items():
+            outcomes.update(dict.fromkeys(pending.pop(stream_id), error))
+        while pending:
+            now = self._now()
+            steps = [
+                decide(one, self._known.get(one, State()), [writes[index] for index in indices], now)
+                for one, indices in pending.items()
+            ]
+            for step in await self._done(steps):
+                outcomes.update(zip(pending.pop(step.stream_id), step.outcomes, strict=True))
         return [outcomes[index] for index in range(len(writes))]
 
     async def _look(self, stream_ids: Sequence[str]) -> dict[str, StoreError]:

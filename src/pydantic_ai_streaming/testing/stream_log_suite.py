@@ -138,6 +138,11 @@ class StreamLogSuite(StreamLogProducerSuite):
             reasons = [one.reason if isinstance(one, StoreError) else one for one in done]
             assert [*reasons[:3], reasons[4]] == ['unstorable'] * 4
             assert (await log.read('s3')).head.details == {'it': 'fine'}
+            wrong: list[Any] = [['text'], b'bytes', [b'fine', bytearray(b'not')]]
+            writes = [Write(stream_id='s3', entries=entries) for entries in (*wrong, [b'fine'])]
+            done = await asyncio.gather(*map(log.write, writes), return_exceptions=True)
+            assert [type(one) for one in done[:3]] == [TypeError] * 3
+            assert list((await log.read('s3')).entries) == [b'fine']
             assert await log.owned('\ud800') == []
             with pytest.raises(StreamMissing):
                 await log.read('\ud800')
