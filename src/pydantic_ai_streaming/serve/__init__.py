@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = [
     'AGUI',
     'AISDK',
-    'Asked',
     'BROWSER_CLIENT',
+    'Asked',
     'DurableStreams',
     'DurableStreamsLimits',
     'Frame',
