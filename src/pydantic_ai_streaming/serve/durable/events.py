@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ...logs.heads import Slice
+from ..wire import frames_in
 from .messages import is_text, joined
 from .offsets import token_of
 
@@ -51,7 +52,7 @@ class EventWriter:
         else:
             position = f'"streamCursor":"{cursor}"'
         control = f'event: control\ndata:{{"streamNextOffset":"{token_of(part.end)}",{position}}}\n\n'.encode()
-        return self._data(part, content_type) + control if part.entries else control
+        return self._data(part, content_type) + control if frames_in(part) else control
 
     def _data(self, part: Slice, content_type: str) -> bytes:
         key = (part.head.incarnation, part.start, part.end)
@@ -69,7 +70,7 @@ def _cut(part: Slice, start: int, end: int) -> Slice:
 
 
 def _data(part: Slice, content_type: str) -> bytes:
-    body = joined(part.entries, content_type)
+    body = joined(frames_in(part), content_type)
     text = body.decode(errors='replace') if is_text(content_type) else base64.b64encode(body).decode()
     # Clients take one space after the colon away. Without one here, as the protocol's tests want it, a line that begins
     # with a space needs another.

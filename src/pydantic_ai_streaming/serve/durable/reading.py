@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...logs.heads import Head, Slice
+from ..wire import frames_in
 from .answers import Answer, gone, missing, refusal
 from .asking import Read
 from .kept import Kept, kept_in
@@ -56,7 +57,7 @@ def part_of(read: Read, part: Slice, kept: Kept, cursor: str) -> Answer:
     headers |= {'etag': etag, 'cache-control': f'private, {"max-age=60" if whole else "no-cache"}'}
     if etag in read.etags:
         return Answer(304, {name: headers[name] for name in ('etag', 'cache-control')})
-    return Answer(200, headers, joined(part.entries, kept.content_type))
+    return Answer(200, headers, joined(frames_in(part), kept.content_type))
 
 
 def nothing_new(part: Slice, cursor: str) -> Answer:
