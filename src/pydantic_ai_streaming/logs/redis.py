@@ -49,7 +49,7 @@ class RedisBackend(LogBackend):
         server: str | Redis,
         *,
         prefix: str = '{pydantic-ai}',
-        timeout: float = 10.0,
+        timeout: float = 3.0,
         max_connections: int = 16,
     ) -> None:
         redis.driver(user=_NAME)
@@ -250,7 +250,8 @@ class RedisLog(StreamLog):
             that does not decode responses.
         prefix: What every key begins with. In braces, so that a cluster keeps the keys on one node.
         lease: Seconds after which a producer that has not renewed its lease counts as dead.
-        timeout: Seconds to wait for an answer; a client has its own settings.
+        timeout: Seconds to wait for an answer, twice: what is not answered is asked once more, on a new connection.
+            Both are to fit into `lease`, which nobody renews meanwhile. A client has its own settings.
         max_connections: Connections at the same time, at most; 2 or more.
 
     Raises:
@@ -275,7 +276,7 @@ class RedisLog(StreamLog):
         *,
         prefix: str = '{pydantic-ai}',
         lease: float = 10.0,
-        timeout: float = 10.0,
+        timeout: float = 3.0,
         max_connections: int = 16,
     ) -> None:
         backend = RedisBackend(server, prefix=prefix, timeout=timeout, max_connections=max_connections)
