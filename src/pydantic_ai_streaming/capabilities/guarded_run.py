@@ -151,6 +151,7 @@ class _Sentry(RequestObserver):
             late=self._late,
             finished=lambda: self._watch.finished,
             end=self._watch.end_response,
+            beat=self._watch.beat,
         )
         self._time.start(waiting=False)
         total = self._watch.deadlines.total

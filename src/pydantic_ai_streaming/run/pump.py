@@ -103,6 +103,7 @@ class Pump(RequestObserver, Generic[OutputT]):
             late=self._late,
             finished=self._model_has_finished,
             end=self._end_finished_response,
+            beat=None if self._watch is None else self._watch.beat,
         )
         # With a watch, the first request says when the provider's turn begins: setting up is not its silence.
         self._time.start(waiting=self._watch is None)
