@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic_ai.capabilities import AbstractCapability
@@ -41,6 +42,14 @@ class Mounted(AbstractCapability[Any]):
                 'asyncio in a thread of its own (asyncio.run).'
             ) from None
         return self.begun(ctx, now)
+
+    @cached_property
+    def _listens(self) -> bool:
+        return self.has_on_event
+
+    def listens_to(self, event: AgentStreamEvent) -> bool:
+        """Whether a subclass listens: pydantic-ai asks for each event, and would look through the class each time."""
+        return self._listens and super().listens_to(event)
 
     def get_wrapper_model(self, model: Model) -> Model | None:
         """Let a model that cannot stream answer whole: this capability makes every run stream."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
-from collections.abc import Callable
 from typing import Any
 
 from pydantic_ai.messages import PartDeltaEvent
 
 from ..reduce.content import content_in
 
-__all__ = ['NEVER', 'Beat', 'clock_of', 'is_more']
+__all__ = ['NEVER', 'Beat', 'is_more']
 
 NEVER = -math.inf
 """When something happened that has not happened."""
@@ -56,8 +54,3 @@ def is_more(event: object) -> bool:
         False
     """
     return type(event) is PartDeltaEvent and content_in(event) is not None
-
-
-def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
-    """The clock of an event loop: `loop.time`, without the call between where that only asks the system's clock."""
-    return time.monotonic if type(loop).time is asyncio.BaseEventLoop.time else loop.time

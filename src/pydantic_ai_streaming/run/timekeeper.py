@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from ..aio.clock import clock_of
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..reduce.turns import Turns
 from .alarm import Alarm
-from .beat import NEVER, Beat, clock_of, is_more
+from .beat import NEVER, Beat, is_more
 from .grace import Grace
 
 __all__ = ['Timekeeper']

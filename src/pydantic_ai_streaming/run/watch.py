@@ -37,12 +37,13 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 from pydantic_ai.toolsets import ToolsetTool
 
+from ..aio.clock import clock_of
 from ..aio.closing import drain
 from ..errors import StreamTruncated
 from ..reduce.events import StreamRecoveredEvent
 from ..reduce.recovery import Recovery
 from ..reduce.truncation import is_truncated
-from .beat import Beat, clock_of, is_more
+from .beat import Beat, is_more
 from .observers import ModelNames
 from .watched import WatchedModel
 
