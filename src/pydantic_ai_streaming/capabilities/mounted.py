@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -12,9 +11,10 @@ from pydantic_ai.messages import AgentStreamEvent, ModelRequest, OutputToolResul
 from pydantic_ai.models import Model
 from pydantic_ai.tools import RunContext
 
-from ..errors import StreamUsageError
+from ..aio.clock import running_loop
 from ..reduce.events import AttemptRejectedEvent
 from ..reduce.history import reason_of, rejection_in
+from ..run.durable import is_durable
 from ..run.whole_response import WholeResponses
 
 __all__ = ['Mounted', 'Rejections', 'in_workflow']
@@ -34,14 +34,7 @@ class Mounted(AbstractCapability[Any]):
         Raises:
             StreamUsageError: No event loop of asyncio is running.
         """
-        try:
-            now = asyncio.get_running_loop().time()
-        except RuntimeError:
-            raise StreamUsageError(
-                f'{type(self).__name__} needs asyncio, as pydantic-ai does: under Trio, run the agent in a loop of '
-                'asyncio in a thread of its own (asyncio.run).'
-            ) from None
-        return self.begun(ctx, now)
+        return self.begun(ctx, running_loop(type(self).__name__).time())
 
     @cached_property
     def _listens(self) -> bool:
@@ -58,15 +51,7 @@ class Mounted(AbstractCapability[Any]):
 
 def in_workflow(ctx: RunContext[Any]) -> bool:
     """Whether a run goes on inside a durable workflow or flow, where events are replayed when a response is whole."""
-    found = False
-
-    def look(capability: AbstractCapability[Any]) -> None:
-        nonlocal found
-        found = found or bool(getattr(capability, 'in_durable_context', False))
-
-    if ctx.root_capability is not None:
-        ctx.root_capability.apply(look)
-    return found
+    return is_durable(ctx.root_capability)
 
 
 class Rejections:

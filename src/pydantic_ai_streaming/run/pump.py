@@ -16,6 +16,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.run import AgentRunResultEvent
 
+from ..aio.clock import running_loop
 from ..aio.closing import over
 from ..aio.cursor import Cursor
 from ..core.deadlines import Deadlines, Due
@@ -94,7 +95,7 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def start(self) -> None:
         """Start the run. Call it inside the event loop that the run is to live in."""
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop('RunStream')
         now = self._loop.time()
         self.digest = Digest(self.record, now)
         self._time = Timekeeper(
