@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 
 from ..core.pacing import Smoothing
 from ..core.record import Record
+from ..core.wording import a
 from .clock import running_loop
 from .closing import close, close_after, drain
 from .cursor import Cursor
@@ -62,7 +63,7 @@ async def _feed(source: AsyncIterable[str], record: Record[str]) -> None:
         try:
             async for text in iterator:
                 if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
-                    raise TypeError(f'smooth() needs pieces of text, and the source yielded a {type(text).__name__}')
+                    raise TypeError(f'smooth() needs pieces of text, and the source yielded {a(text)}')
                 record.append(text, clock())
         except BaseException as error:
             await close_after(iterator, error)
