@@ -17,6 +17,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.run import AgentRunResultEvent
 
+from ..aio.clock import running_loop
 from ..aio.closing import over
 from ..aio.cursor import Cursor
 from ..core.deadlines import Deadlines, Due
@@ -95,7 +96,7 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def start(self) -> None:
         """Start the run. Call it inside the event loop that the run is to live in."""
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop('RunStream')
         now = self._loop.time()
         self.digest = Digest(self.record, now)
         self._time = Timekeeper(
@@ -104,6 +105,7 @@ class Pump(RequestObserver, Generic[OutputT]):
             late=self._late,
             finished=self._model_has_finished,
             end=self._end_finished_response,
+            beat=None if self._watch is None else self._watch.beat,
         )
         # With a watch, the first request says when the provider's turn begins: setting up is not its silence.
         self._time.start(waiting=self._watch is None)
