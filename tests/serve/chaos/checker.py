@@ -49,7 +49,8 @@ class Told:
         entries: What the log has.
         words: How many words the run was to write.
         seen: What each of its viewers was sent, in its order.
-        died_at: When its worker was killed, on the clock of the viewers; `None` if it was not.
+        died_at: When its worker was killed, on the clock of the viewers, or as much later as no worker was there at
+            all; `None` if it was not killed.
         ended_at: When the first viewer was told how it ended.
     """
 
