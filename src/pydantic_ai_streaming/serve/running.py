@@ -32,6 +32,7 @@ class Running:
         self._formats = formats
         self._ending: asyncio.Future[Ending] = loop.create_future()
         self._waiting: list[bytes] = []
+        self._last: list[bytes] = []  # which say how it ended: written with the end of the stream, in one step
         self._more = asyncio.Event()
         self._over = False
         self._begun = False
@@ -69,15 +70,26 @@ class Running:
             await drain(listening)
 
     async def _encode(self, one: WireFormat, stream: RunStream[Any] | None) -> None:
-        encoded = one.encode(stream, self._ending, stream_id=self._producer.stream_id)
+        is_told = False
+
+        async def ending() -> Ending:
+            nonlocal is_told
+            how = await asyncio.shield(self._ending)
+            is_told = True
+            return how
+
         try:
-            async for text in encoded:
-                self._waiting.append(one.mark + text.encode())
-                self._more.set()
+            async for text in one.encode(stream, ending, stream_id=self._producer.stream_id):
+                entry = one.mark + text.encode()
+                if is_told:
+                    self._last.append(entry)
+                else:
+                    self._waiting.append(entry)
+                    self._more.set()
         except Exception as error:
             # This kind of client is told that there is no more; the others go on.
             ending_of(stream, error, stream_id=f'{self._producer.stream_id} ({one.name})')
-            self._waiting += [one.mark + text.encode() for text in one.lost()]
+            self._last += [one.mark + text.encode() for text in one.lost()]
 
     async def _write(self) -> None:
         """Append what has come, all of it at a time, and close the stream with the last of it."""
@@ -88,7 +100,7 @@ class Running:
             entries, self._waiting = self._waiting, []
             try:
                 if self._over:
-                    await producer.close(entries)
+                    await producer.close([*entries, *self._last])
                     return
                 await producer.append(entries)
             except StreamingError:
