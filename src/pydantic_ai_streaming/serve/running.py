@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from .source import Source
 from .wire import Ending, WireFormat, ending_of
 
 __all__ = ['Running']
+
+logger = logging.getLogger(__name__)
 
 
 class Running:
@@ -103,9 +106,13 @@ class Running:
                     await producer.close([*entries, *self._last])
                     return
                 await producer.append(entries)
-            except StreamingError:
-                # It is another's, or gone, or was given up: others end it when its lease has lapsed.
+            except Exception as error:
+                # It is another's, or gone, was given up, or the log is full: its lease is renewed no longer, and once
+                # that has lapsed somebody ends it.
+                self.give_up()
                 self.cancel()
+                if not isinstance(error, StreamingError):
+                    logger.exception('Stream %s can no longer be written', producer.stream_id)
                 return
 
     async def _listen(self) -> None:
@@ -113,7 +120,7 @@ class Running:
         self.cancel()
 
     def give_up(self) -> None:
-        """Try no longer to write to a log that cannot be reached."""
+        """Write no more, and renew the lease no longer."""
         self._producer.over = True
 
 
