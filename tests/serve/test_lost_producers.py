@@ -110,6 +110,6 @@ async def test_a_log_that_was_away_for_longer_than_the_lease_costs_nobody_alive_
         theirs.is_away = False
         (how, at), *alive = await asyncio.gather(*ends)
     assert [how for how, _ in alive] == ['complete'] * 10
-    # Who is dead in spite of that is told from those who live a lease later.
+    # Who is dead in spite of that is told from those who live soon after.
     assert how == 'lost'
     assert at < 4.8 + 3 * LEASE + LEASE + 3

@@ -216,14 +216,15 @@ class StreamRunner:
     async def _reap(self) -> None:
         """Write the last entries of streams whose process has died."""
         clock, lease = asyncio.get_running_loop().time, self.log.lease
+        twice = lease * 2 / 3  # in which who lives renews a lease twice
         looked, ending_from = clock(), 0.0
         while True:
             try:
                 lapsed = await self.log.lapsed()
                 # Where this process could not see the log for so long, others could not renew their leases: as when
-                # the log was down, or the machine asleep. They get the time of a lease to do it.
-                if clock() - looked > lease * 2 / 3:
-                    ending_from = clock() + lease
+                # the log was down, or the machine asleep. They get as long to do it now.
+                if clock() - looked > twice:
+                    ending_from = clock() + twice
                 looked = clock()
                 if looked >= ending_from:
                     await self._end_all(lapsed)
