@@ -1,4 +1,4 @@
-"""Every Python block of the README, of `docs/` and of the docstrings runs, and prints what its `#>` lines say.
+"""Every Python block of the README, `docs/`, `examples/` and the docstrings runs, and prints what its `#>` lines say.
 
 In Markdown they are `# >`: ruff formats the blocks there.
 """
@@ -23,8 +23,12 @@ SAID = re.compile(r'^# ?>(.*)$', re.MULTILINE)
 DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
 
 
+def pages() -> list[Path]:
+    return [ROOT / 'README.md', ROOT / 'examples' / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+
+
 def texts() -> Iterator[tuple[str, str]]:
-    for path in (ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))):
+    for path in pages():
         yield path.name, path.read_text('utf-8')
     for path in sorted((ROOT / 'src').rglob('*.py')):
         for node in ast.walk(ast.parse(path.read_text('utf-8'))):
@@ -93,6 +97,6 @@ def test_the_api_reference_is_up_to_date() -> None:
 
 
 def test_the_links_between_the_pages_lead_somewhere() -> None:
-    for path in (ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md'))):
+    for path in (*pages(), ROOT / 'CONTRIBUTING.md'):
         for target in re.findall(r'\]\((?!https?:)([^)#]+)', path.read_text('utf-8')):
             assert (path.parent / target).exists(), f'{path.name} links to {target}'

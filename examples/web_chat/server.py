@@ -80,7 +80,7 @@ def scripted(gap: float) -> ScriptedModel:
     )
 
 
-def make_agent(model: Model | str, counts: Counts, *, gap: float) -> Agent[None, Trip]:
+def make_agent(model: Model | str, counts: Counts, *, gap: float) -> Agent[Any, Trip]:
     """The agent, with what the page shows mounted."""
     agent = Agent(
         model,
@@ -90,7 +90,7 @@ def make_agent(model: Model | str, counts: Counts, *, gap: float) -> Agent[None,
     )
 
     @agent.tool
-    async def timetable(ctx: RunContext[None], to: str) -> str:
+    async def timetable(ctx: RunContext[Any], to: str) -> str:
         """When boats leave for a place."""
         counts.tool_runs += 1
         for page in range(1, 4):

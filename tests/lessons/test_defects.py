@@ -10,7 +10,7 @@ import pytest
 
 from pydantic_ai_streaming.course.contents import Course, Lesson, read_course
 from pydantic_ai_streaming.course.runner import Runner
-from pydantic_ai_streaming.course.verifying import wrong_in_lesson
+from pydantic_ai_streaming.course.verifying import expected_written, wrong_in_lesson, wrong_in_notebooks
 
 LESSONS = Path(__file__).parents[2] / 'lessons'
 
@@ -97,6 +97,19 @@ def test_writing_brings_outputs_and_quotes_up_to_date(damaged: Damaged, capsys: 
     assert 'written anew' not in capsys.readouterr().out
 
 
+def test_seconds_that_differ_from_run_to_run_are_not_written_anew(
+    damaged: Damaged, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged.change('course.toml', replacing("section = 'basic streaming", "clock = 'real'\nsection = 'basic streaming"))
+    source = "import time\n\n\nasync def main() -> None:\n    print(f'{time.perf_counter()} s')\n"
+    damaged.change('lesson.py', lambda _: source)
+    damaged.change('README.md', lambda _: 'Nothing.\n')
+    assert Runner(damaged.course, 'lessons').verify(['l02'], notebooks=False, write=True) == 0
+    assert 'written anew' in capsys.readouterr().out
+    assert Runner(damaged.course, 'lessons').verify(['l02'], notebooks=False, write=True) == 0
+    assert 'written anew' not in capsys.readouterr().out
+
+
 def test_a_notebook_that_differs_is_found(damaged: Damaged, capsys: pytest.CaptureFixture[str]) -> None:
     source = (
         "import asyncio\n\n\nasync def main() -> None:\n    print('script' if __name__ != '__main__' else 'notebook')\n"
@@ -110,3 +123,17 @@ def test_a_notebook_that_differs_is_found(damaged: Damaged, capsys: pytest.Captu
     assert 'the notebook does not print what course.toml says:' in printed
     assert '-script' in printed
     assert '+notebook' in printed
+
+
+def test_a_notebook_that_was_only_late_is_tried_again(damaged: Damaged, tmp_path: Path) -> None:
+    source = (
+        f'from pathlib import Path\n\nseen = Path({str(tmp_path / "seen")!r})\n\n\n'
+        "async def main() -> None:\n    print('in time' if seen.exists() else 'late')\n    seen.touch()\n\n\n"
+        "if __name__ == '__main__':\n    asyncio.run(main())\n"
+    )
+    damaged.change('lesson.py', lambda _: source)
+    (tmp_path / 'seen').touch()
+    assert expected_written(damaged.course, damaged.lesson)
+    (tmp_path / 'seen').unlink()
+    assert wrong_in_notebooks(damaged.course, [damaged.lesson]) == {'l02_streaming_text': []}
+    assert wrong_in_notebooks(damaged.course, []) == {}

@@ -36,8 +36,11 @@ def test_the_notebook_prints_the_same_in_a_real_kernel(lesson: Lesson, notebooks
 
 @every_lesson
 def test_the_lesson_is_short(lesson: Lesson) -> None:
-    for file in ('lesson.py', 'exercise.py', 'solution.py', 'check.py'):
-        assert len(COURSE.path(lesson, file).read_text('utf-8').splitlines()) <= (90 if file == 'lesson.py' else 150)
+    limits = {'lesson.py': 90, 'exercise.py': 150, 'solution.py': 150, 'check.py': 150}
+    if lesson.name == 'l20_news_summarizer':  # the capstone puts together what many lessons teach
+        limits |= {'lesson.py': 150, 'check.py': 210}
+    for file, limit in limits.items():
+        assert len(COURSE.path(lesson, file).read_text('utf-8').splitlines()) <= limit
 
 
 def test_every_folder_is_a_lesson() -> None:

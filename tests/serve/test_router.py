@@ -17,10 +17,19 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 from websockets.asyncio.client import connect
 
-from pydantic_ai_streaming import Chat
+from pydantic_ai_streaming import Chat, Deadlines, Recovery, RunStream
 from pydantic_ai_streaming.logs import MemoryLog
-from pydantic_ai_streaming.serve import AGUI, AISDK, Asked, Frames, Source, StreamRunner, stream_router
-from pydantic_ai_streaming.testing import Fail, ScriptedModel, ToolCall
+from pydantic_ai_streaming.serve import (
+    AGUI,
+    AISDK,
+    Asked,
+    Frames,
+    Source,
+    StreamRunner,
+    durable_streams,
+    stream_router,
+)
+from pydantic_ai_streaming.testing import Fail, ScriptedModel, Stall, ToolCall
 from tests.serve.serving import Client, Seen, nothing_goes_on, see, serving_app, until
 
 WORDS = [f'word {n} ' for n in range(20)]
@@ -449,9 +458,47 @@ async def test_a_stream_that_is_deleted_ends_for_its_followers(client: Client) -
     assert nothing_goes_on()
 
 
+async def test_text_that_a_recovery_takes_back_is_taken_back_for_clients_too(client: Client) -> None:
+    def start(asked: Asked) -> Source:
+        run = site.agent.run_stream_events(asked.prompt)
+        return RunStream(run, deadlines=Deadlines(idle=0.2), recovery=Recovery(by='restart'))
+
+    site = Site(['One ', 'tow ', Stall()], ['One ', 'two.'], start=start)
+    async with serving_app(site.app) as address:
+        seen = await see(client, f'http://{address}/runs/{await begin(client, address)}')
+        shown = ''
+        for frame in seen.frames:
+            if frame['type'] == 'text':
+                shown += frame['text']
+            elif frame['type'] == 'retraction':
+                assert shown.endswith(frame['text'])
+                shown = shown.removesuffix(frame['text'])
+        assert (shown, seen.text, seen.last['finish']) == ('One two.', 'One tow One two.', 'complete')
+
+
 async def test_silence_is_filled_with_comments(client: Client) -> None:
     site = Site(['one'], gap=0.5, keep_alive=0.1)
     async with serving_app(site.app) as address:
         stream = await begin(client, address)
         seen = await see(client, f'http://{address}/runs/{stream}')
         assert seen.raw.count(b': keep-alive\n') >= 3
+
+
+async def test_a_client_of_durable_streams_reads_the_frames_of_a_run_and_nothing_else(client: Client) -> None:
+    site = Site()
+    site.app.mount('/durable', durable_streams(site.runner.log))
+    async with serving_app(site.app) as address:
+        stream = await begin(client, address)
+        whole = await see(client, f'http://{address}/runs/{stream}')
+        url, frames, offset = f'http://{address}/durable/{stream}', list[Any](), '-1'
+        while True:
+            answer = await client.get(url, params={'offset': offset})
+            frames += answer.json()
+            offset = answer.headers['stream-next-offset']
+            if 'stream-closed' in answer.headers:
+                break
+        assert frames == whole.frames
+        live = await client.get(url, params={'offset': '-1', 'live': 'sse'})
+        data = [line.removeprefix('data:') for line in live.text.splitlines() if line.startswith('data:[')]
+        assert [frame for one in data for frame in json.loads(one)] == whole.frames
+        assert (await client.post(url, json={})).status_code == 405

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
 
-__all__ = ['Kernel', 'cells', 'kernel', 'notebook']
+__all__ = ['Kernel', 'cells', 'kernel', 'kernels_ready', 'notebook']
 
 MARK = re.compile(r'^# %%(?: (.*))?$', re.MULTILINE)
 ENTRY = re.compile(r"^if __name__ == '__main__':\n    asyncio\.run\(main\(\)\)\n?", re.MULTILINE)
@@ -83,16 +85,21 @@ class Kernel:
             queue.Empty: A cell prints nothing for two minutes and does not end.
         """
         text = ''
-        await self._run('%reset -f')
+        await self.run('%reset -f')
         for cell in book['cells']:
             if cell['cell_type'] == 'code':
-                printed, failed = await self._run(''.join(cell['source']))
+                printed, failed = await self.run(''.join(cell['source']))
                 text += printed
                 if failed:
                     return f'{text}\n{failed}'
         return text
 
-    async def _run(self, code: str) -> tuple[str, str]:
+    async def run(self, code: str) -> tuple[str, str]:
+        """What some code prints, and the error that ended it, if one did.
+
+        Raises:
+            queue.Empty: It prints nothing for two minutes and does not end.
+        """
         asked, text, failed = self._client.execute(code, store_history=False), '', ''
         while True:
             message: dict[str, Any] = await self._client.get_iopub_msg(timeout=LIMIT)
@@ -116,6 +123,8 @@ async def kernel() -> AsyncGenerator[Kernel]:
     """
     from jupyter_client.manager import AsyncKernelManager
 
+    if find_spec('ipykernel') is None:
+        raise ImportError('ipykernel is not installed')
     manager: Any = AsyncKernelManager()  # its methods are typed in part only
     # Its warning is about other people on this machine, who are told enough by the lessons themselves.
     await manager.start_kernel(extra_arguments=['--IPKernelApp.log_level=40'])
@@ -127,3 +136,32 @@ async def kernel() -> AsyncGenerator[Kernel]:
     finally:
         client.stop_channels()
         await manager.shutdown_kernel(now=True)
+
+
+@asynccontextmanager
+async def kernels_ready(count: int, warm_up: str) -> AsyncGenerator[list[Kernel]]:
+    """Start several kernels at once, and end them.
+
+    Args:
+        count: How many.
+        warm_up: Code that each runs before it is given, such as imports that take a while.
+
+    Raises:
+        ImportError: As `kernel`.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def start() -> Kernel:
+            one = await stack.enter_async_context(kernel())
+            await one.run(warm_up)
+            return one
+
+        starting = [asyncio.create_task(start()) for _ in range(count)]
+        try:
+            ready = await asyncio.gather(*starting)
+        except BaseException:
+            for task in starting:
+                task.cancel()
+            await asyncio.gather(*starting, return_exceptions=True)
+            raise
+        yield ready

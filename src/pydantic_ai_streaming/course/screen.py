@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-__all__ = ['Screen', 'Shown']
+__all__ = ['Screen', 'Shown', 'now']
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Screen(io.TextIOBase):
     def __init__(self) -> None:
         super().__init__()
         self.shown: list[Shown] = []
-        self._began = _now()
+        self._began = now()
         self._waiting = ''
         self._redirect = contextlib.redirect_stdout(self)
 
@@ -81,10 +81,11 @@ class Screen(io.TextIOBase):
 
     def _show(self, text: str) -> None:
         if text:
-            self.shown.append(Shown(round(_now() - self._began, 9), text))
+            self.shown.append(Shown(round(now() - self._began, 9), text))
 
 
-def _now() -> float:
+def now() -> float:
+    """Seconds on the clock of the event loop; 0 where none runs."""
     try:
         return asyncio.get_running_loop().time()
     except RuntimeError:

@@ -17,7 +17,7 @@ from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
 from .running import Running
 from .source import Source, refuse_started
-from .wire import Frames, WireFormat
+from .wire import FORMATS, Frames, WireFormat
 
 __all__ = ['StreamRunner']
 
@@ -28,9 +28,6 @@ LAST_WRITES: Final = 5.0
 
 ENDED_AT_ONCE: Final = 100
 """Streams without a producer that are ended in one commit, at most."""
-
-FORMATS: Final = 'formats'
-"""Where the details of a stream say what it is written in: so others know that it is a run's, and how to end it."""
 
 
 class StreamRunner:
