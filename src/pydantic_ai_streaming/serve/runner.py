@@ -220,11 +220,12 @@ class StreamRunner:
                 lapsed = await self.log.lapsed()
                 # Where this process could not see the log for so long, others could not renew their leases: as when
                 # the log was down, or the machine asleep. They get as long to do it now.
-                if clock() - looked > twice:
-                    ending_from = clock() + twice
-                looked = clock()
-                if looked >= ending_from:
+                now = clock()
+                if now - looked > twice:
+                    ending_from = now + twice
+                if now >= ending_from:
                     await self._end_all(lapsed)
+                looked = clock()
             except StoreUnavailable:
                 pass  # it is there again some time
             except Exception:
