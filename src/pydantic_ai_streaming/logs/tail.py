@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from ..core.record import Signal
-from .heads import Head, Slice
+from .heads import SLICE_BYTES, Head, Slice, cut
 
 __all__ = ['Follower', 'Tail']
 
@@ -123,7 +123,7 @@ class Follower(AsyncIterator[Slice]):
         tail: Tail,
         offset: int,
         *,
-        read: Callable[[int], Awaitable[Slice]],
+        read: Callable[[int, int, int], Awaitable[Slice]],
         missing: Callable[[], Exception],
     ) -> None:
         self.tail = tail
@@ -142,8 +142,12 @@ class Follower(AsyncIterator[Slice]):
                 raise StopAsyncIteration
             await self.wait()
 
-    async def take(self, limit: int = 1000) -> Slice | None:
-        """What is there and has not been read, or `limit` entries of it; `None` if there is nothing.
+    async def take(self, limit: int = 1000, size: int = SLICE_BYTES) -> Slice | None:
+        """What is there and has not been read, or some of it; `None` if there is nothing.
+
+        Args:
+            limit: Entries, at most.
+            size: Bytes after which no other entry is taken.
 
         Raises as the iteration does. It does not wait, unless older entries are to be fetched.
         """
@@ -154,13 +158,12 @@ class Follower(AsyncIterator[Slice]):
         if self.offset >= tail.end:
             return None
         if self.offset < tail.start:
-            part = await self._read(self.offset)
+            part = await self._read(self.offset, limit, size)
             if part.head.incarnation != tail.head.incarnation:
                 tail.see(part)
                 raise self._missing()
         else:
-            first = self.offset - tail.start
-            part = Slice(tail.head, self.offset, tail.entries[first : first + limit])
+            part = Slice(tail.head, self.offset, cut(tail.entries, self.offset - tail.start, limit, size))
         self.offset = part.end
         return part
 

@@ -19,13 +19,16 @@ from .wire import WireFormat
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-__all__ = ['NO_STORE', 'FollowResponse']
+__all__ = ['NO_STORE', 'SIZE', 'FollowResponse']
 
 RETRY = 1.0
 """Seconds that a client is told to wait before it connects again."""
 
 AT_ONCE = 256
 """Entries in one piece of the body, at most: who lags behind catches up in larger steps."""
+
+SIZE = 2**16
+"""Bytes of entries after which a piece of the body ends: as much is kept for each client that does not read it."""
 
 NO_STORE = {'cache-control': 'no-cache, no-store, no-transform', 'x-accel-buffering': 'no'}
 """For proxies: nothing is kept back, stored or compressed; nginx asks for a header of its own."""
@@ -106,7 +109,7 @@ class FollowResponse(Response):
         body, follower, clock = sse_event(retry=RETRY), self._follower, asyncio.get_running_loop().time
         try:
             while True:
-                if (part := await follower.take(AT_ONCE)) is not None:
+                if (part := await follower.take(AT_ONCE, SIZE)) is not None:
                     body += self._wire.of(part, follower.tail)
                 elif follower.exhausted:
                     break

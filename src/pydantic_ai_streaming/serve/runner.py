@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Any, Final, Self
 
 from ..aio.closing import drain, over
 from ..errors import StoreUnavailable, StreamLogError, StreamUsageError, TooManyRuns
+from ..logs.heads import Write
 from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
 from .running import Running
@@ -23,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 LAST_WRITES: Final = 5.0
 """Seconds that a log which cannot be reached gets to come back, when this process ends."""
+
+ENDED_AT_ONCE: Final = 100
+"""Streams without a producer that are ended in one commit, at most."""
 
 
 class StreamRunner:
@@ -207,26 +212,55 @@ class StreamRunner:
 
     async def _reap(self) -> None:
         """Write the last entries of streams whose process has died."""
+        clock, lease = asyncio.get_running_loop().time, self.log.lease
+        twice = lease * 2 / 3  # in which who lives renews a lease twice
+        looked, ending_from = clock(), 0.0
         while True:
             try:
-                for stream_id in await self.log.lapsed():
-                    await self._end_lost(stream_id)
+                lapsed = await self.log.lapsed()
+                # Where this process could not see the log for so long, others could not renew their leases: as when
+                # the log was down, or the machine asleep. They get as long to do it now.
+                now = clock()
+                if now - looked > twice:
+                    ending_from = now + twice
+                if now >= ending_from:
+                    await self._end_all(lapsed)
+                looked = clock()
             except StoreUnavailable:
                 pass  # it is there again some time
             except Exception:
                 logger.exception('Looking after streams without a producer has failed, and goes on')
-            await asyncio.sleep(min(1.0, self.log.lease / 2))
+            await asyncio.sleep(min(1.0, lease / 4))
+
+    async def _end_all(self, stream_ids: Sequence[str]) -> None:
+        """End many at once: a process may have had hundreds."""
+        for first in range(0, len(stream_ids), ENDED_AT_ONCE):
+            some = stream_ids[first : first + ENDED_AT_ONCE]
+            outcomes = await asyncio.gather(*map(self._end_lost, some), return_exceptions=True)
+            for one in outcomes:
+                if one is not None:
+                    raise one
 
     async def _end_lost(self, stream_id: str) -> None:
         try:
-            names = (await self.log.head(stream_id)).details.get(FORMATS)
+            head = await self.log.head(stream_id)
+            names = head.details.get(FORMATS)
             if not isinstance(names, list):
                 return  # it is no run's
-            producer = await self.log.take_over(stream_id)
             last = [
                 one.mark + text.encode() for one in self.formats.values() if one.name in names for text in one.lost()
             ]
-            await producer.close(last, patience=self.log.lease)
+            # In one step: who dies over it has not become another producer that is gone.
+            await self.log.write(
+                Write(
+                    stream_id=stream_id,
+                    entries=last,
+                    incarnation=head.incarnation,
+                    token=secrets.token_urlsafe(9),
+                    take_over=True,
+                    close=True,
+                )
+            )
         except StreamLogError as error:
             logger.debug('Stream %s was lost, and somebody else has ended it: %s', stream_id, error)
         else:

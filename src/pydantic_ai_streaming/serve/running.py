@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from .source import Source
 from .wire import Ending, WireFormat, ending_of
 
 __all__ = ['Running']
+
+logger = logging.getLogger(__name__)
 
 
 class Running:
@@ -32,6 +35,7 @@ class Running:
         self._formats = formats
         self._ending: asyncio.Future[Ending] = loop.create_future()
         self._waiting: list[bytes] = []
+        self._last: list[bytes] = []  # which say how it ended: written with the end of the stream, in one step
         self._more = asyncio.Event()
         self._over = False
         self._begun = False
@@ -69,15 +73,26 @@ class Running:
             await drain(listening)
 
     async def _encode(self, one: WireFormat, stream: RunStream[Any] | None) -> None:
-        encoded = one.encode(stream, self._ending, stream_id=self._producer.stream_id)
+        is_told = False
+
+        async def ending() -> Ending:
+            nonlocal is_told
+            how = await asyncio.shield(self._ending)
+            is_told = True
+            return how
+
         try:
-            async for text in encoded:
-                self._waiting.append(one.mark + text.encode())
-                self._more.set()
+            async for text in one.encode(stream, ending, stream_id=self._producer.stream_id):
+                entry = one.mark + text.encode()
+                if is_told:
+                    self._last.append(entry)
+                else:
+                    self._waiting.append(entry)
+                    self._more.set()
         except Exception as error:
             # This kind of client is told that there is no more; the others go on.
             ending_of(stream, error, stream_id=f'{self._producer.stream_id} ({one.name})')
-            self._waiting += [one.mark + text.encode() for text in one.lost()]
+            self._last += [one.mark + text.encode() for text in one.lost()]
 
     async def _write(self) -> None:
         """Append what has come, all of it at a time, and close the stream with the last of it."""
@@ -88,12 +103,16 @@ class Running:
             entries, self._waiting = self._waiting, []
             try:
                 if self._over:
-                    await producer.close(entries)
+                    await producer.close([*entries, *self._last])
                     return
                 await producer.append(entries)
-            except StreamingError:
-                # It is another's, or gone, or was given up: others end it when its lease has lapsed.
+            except Exception as error:
+                # It is another's, or gone, was given up, or the log is full: its lease is renewed no longer, and once
+                # that has lapsed somebody ends it.
+                self.give_up()
                 self.cancel()
+                if not isinstance(error, StreamingError):
+                    logger.exception('Stream %s can no longer be written', producer.stream_id)
                 return
 
     async def _listen(self) -> None:
@@ -101,7 +120,7 @@ class Running:
         self.cancel()
 
     def give_up(self) -> None:
-        """Try no longer to write to a log that cannot be reached."""
+        """Write no more, and renew the lease no longer."""
         self._producer.over = True
 
 

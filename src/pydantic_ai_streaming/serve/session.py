@@ -14,6 +14,7 @@ from ..errors import StreamMissing
 from ..logs.heads import Head
 from ..logs.tail import Follower
 from .asked import Asked, asked_in_json
+from .following import SIZE
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .shared_wire import shared_wire
@@ -98,7 +99,7 @@ class Session:
         wire = shared_wire(follower.tail, 'websocket', lambda _, entry: _listed(frames, entry))
         try:
             while not follower.exhausted:
-                part = await follower.take(AT_ONCE)
+                part = await follower.take(AT_ONCE, SIZE)
                 if part is None:
                     await follower.wait()
                 elif body := wire.of(part, follower.tail):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,13 +35,13 @@ class _UIFormat(WireFormat):
     def _payload(self, event: Any) -> str: ...
 
     async def encode(
-        self, stream: RunStream[Any] | None, ending: asyncio.Future[Ending], *, stream_id: str
+        self, stream: RunStream[Any] | None, ending: Callable[[], Awaitable[Ending]], *, stream_id: str
     ) -> AsyncIterator[str]:
         async for event in self._event_stream(stream_id).transform_stream(_native(stream, ending)):
             yield self._payload(event)
 
 
-async def _native(stream: RunStream[Any] | None, ending: asyncio.Future[Ending]) -> AsyncIterator[NativeEvent]:
+async def _native(stream: RunStream[Any] | None, ending: Callable[[], Awaitable[Ending]]) -> AsyncIterator[NativeEvent]:
     """The events that pydantic-ai knows of a run, and at the end an error that it may tell."""
     if stream is not None:
         events = stream.events()
@@ -52,7 +51,7 @@ async def _native(stream: RunStream[Any] | None, ending: asyncio.Future[Ending])
                     yield event
             if not events.exhausted:
                 await events.wait()
-    how = await asyncio.shield(ending)
+    how = await ending()
     if how.error_id is not None:
         raise _Failed(how.message)
     if how.finish == 'stopped':
