@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from ..aio.closing import drain
 from ..core.pacing import Smoothing
 from ..core.sse import sse_comment, sse_event
 from .frames import FrameType
+from .listening import while_there
 from .live import LiveStream, LiveStreams
 from .source import Source
 
@@ -130,7 +130,7 @@ class SSEResponse(Response):
             return
         live.join()
         try:
-            await self._serve(live, offset, receive, send)
+            await while_there(self._send(live, offset, send), receive)
         finally:
             await live.leave()
 
@@ -147,17 +147,6 @@ class SSEResponse(Response):
         if live.over and offset == len(live.frames):
             return None, 0, 204
         return live, offset, 200
-
-    async def _serve(self, live: LiveStream, offset: int, receive: Receive, send: Send) -> None:
-        sending = asyncio.create_task(self._send(live, offset, send), name='pydantic-ai-streaming send')
-        listening = asyncio.create_task(_until_gone(receive), name='pydantic-ai-streaming listen')
-        try:
-            await asyncio.wait((sending, listening), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await drain(listening)
-            await drain(sending)
-        if not sending.cancelled():
-            sending.result()
 
     async def _send(self, live: LiveStream, offset: int, send: Send) -> None:
         try:
@@ -195,8 +184,3 @@ class _Body:
                 raise StopAsyncIteration
             if not await cursor.wait(until):
                 return sse_comment('keep-alive')
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())['type'] != 'http.disconnect':
-        pass
