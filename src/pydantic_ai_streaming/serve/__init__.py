@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .ui_wire import AGUI, AISDK
     from .websocket import serve_websocket
     from .wire import Frames, WireFormat
+    from .workflow_streams import WorkflowStep, WorkflowStreams
 
 __all__ = [
     'AGUI',
@@ -36,6 +37,8 @@ __all__ = [
     'Source',
     'StreamRunner',
     'WireFormat',
+    'WorkflowStep',
+    'WorkflowStreams',
     'serve_websocket',
     'stream_router',
 ]
@@ -55,6 +58,8 @@ _MODULES = {
     'Source': 'source',
     'StreamRunner': 'runner',
     'WireFormat': 'wire',
+    'WorkflowStep': 'workflow_streams',
+    'WorkflowStreams': 'workflow_streams',
     'serve_websocket': 'websocket',
     'stream_router': 'router',
 }

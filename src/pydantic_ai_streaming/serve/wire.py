@@ -14,7 +14,7 @@ from ..core.pacing import Smoothing
 from ..run.stream import RunStream
 from .frames import FRAMES, FrameType, FrameView, frame, stats_frame
 
-__all__ = ['AG_UI', 'AI_SDK', 'Ending', 'Frames', 'WireFormat', 'ending_of']
+__all__ = ['AG_UI', 'AI_SDK', 'Ending', 'Frames', 'WireFormat', 'ending_of', 'last_frame']
 
 AI_SDK: Final = 'ai-sdk'
 AG_UI: Final = 'ag-ui'
@@ -130,16 +130,17 @@ class Frames(WireFormat):
         how = await asyncio.shield(ending)
         if stream is not None and 'stats' in self._include:
             yield stats_frame(stream)
-        yield _last(how)
+        yield last_frame(how)
 
     def payload(self, entry: bytes) -> bytes | None:  # noqa: D102 - as WireFormat
         return entry if entry.startswith(b'{') else None
 
     def lost(self) -> list[str]:  # noqa: D102 - as WireFormat
-        return [_last(Ending(finish='lost'))]
+        return [last_frame(Ending(finish='lost'))]
 
 
-def _last(how: Ending) -> str:
+def last_frame(how: Ending) -> str:
+    """The last frame of a stream, for how its run has ended."""
     if how.error_id is None and how.finish != 'lost':
         return frame('end', finish=how.finish)
     return frame('error', finish=how.finish, error_id=how.error_id)
