@@ -52,3 +52,22 @@ def test_partials_calls_and_the_timeline_arrive_and_are_changed_in_place(told: d
 @pytest.mark.parametrize('client', ['ai', '@ag-ui/client'])
 def test_a_second_question_goes_out_with_what_the_client_has_kept(told: dict[str, Any], client: str) -> None:
     assert told[client]['turns'] == 2
+
+
+@pytest.mark.parametrize('client', ['ai', '@ag-ui/client'])
+def test_a_reply_that_goes_on_after_a_stall_shows_no_text_twice_and_says_so(told: dict[str, Any], client: str) -> None:
+    recovered = told[client]['recovered']['continue']
+    assert ''.join(recovered['texts']) == 'The boat leaves at 13:15.'
+    [event] = recovered['told']
+    assert (event['step'], event['broke'], event['request']) == ('continue', 'stall', 2)
+
+
+@pytest.mark.parametrize('client', ['ai', '@ag-ui/client'])
+def test_a_reply_that_begins_anew_says_which_text_to_drop(told: dict[str, Any], client: str) -> None:
+    recovered = told[client]['recovered']['restart']
+    [event] = recovered['told']
+    assert (event['step'], event['broke'], event['request']) == ('restart', 'stall', 2)
+    before, *after = recovered['texts']
+    assert before == event['text'] == 'The boat leaves '
+    assert after == ['The boat leaves at 13:15.']
+    assert recovered['order'] == ['text', 'data-stream_recovered', 'text']

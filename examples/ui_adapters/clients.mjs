@@ -19,25 +19,28 @@ class Shown {
   }
 }
 
-/** The AI SDK, as `useChat` has it, without React: it changes a data part in place by itself. */
-async function aiSdk() {
-  class State {
-    status = 'ready'
-    error = undefined
-    messages = []
-    pushMessage = (message) => (this.messages = [...this.messages, message])
-    popMessage = () => (this.messages = this.messages.slice(0, -1))
-    replaceMessage = (index, message) => (this.messages = this.messages.with(index, message))
-    snapshot = (value) => structuredClone(value)
+class State {
+  status = 'ready'
+  error = undefined
+  messages = []
+  pushMessage = (message) => (this.messages = [...this.messages, message])
+  popMessage = () => (this.messages = this.messages.slice(0, -1))
+  replaceMessage = (index, message) => (this.messages = this.messages.with(index, message))
+  snapshot = (value) => structuredClone(value)
+}
+
+/** The AI SDK, as `useChat` has it, without React. */
+class Chat extends AbstractChat {
+  constructor(path, onData) {
+    super({ state: new State(), transport: new DefaultChatTransport({ api: `${address}/ai${path}` }), onData })
   }
-  class Chat extends AbstractChat {}
+}
+
+/** It changes a data part in place by itself. */
+async function aiSdk() {
   const shown = new Shown()
   const changes = {}
-  const chat = new Chat({
-    state: new State(),
-    transport: new DefaultChatTransport({ api: `${address}/ai` }),
-    onData: (part) => (changes[part.id] = (changes[part.id] ?? 0) + 1),
-  })
+  const chat = new Chat('', (part) => (changes[part.id] = (changes[part.id] ?? 0) + 1))
   await chat.sendMessage({ text: QUESTION })
   if (chat.error) throw chat.error
   // The data parts come with the history of the next question, and are no part of it for the model.
@@ -70,5 +73,39 @@ async function agUi() {
   return { ...first, turns: 2 }
 }
 
-console.log(JSON.stringify({ 'ai': await aiSdk(), '@ag-ui/client': await agUi() }))
+/** A reply that stalls in its middle: its texts, and what was told of the recovery, in the order in which they came. */
+async function aiSdkRecovered(step) {
+  const chat = new Chat(`/${step}`)
+  await chat.sendMessage({ text: QUESTION })
+  if (chat.error) throw chat.error
+  const { parts } = chat.messages.at(-1)
+  return {
+    texts: parts.filter(({ type }) => type === 'text').map(({ text }) => text),
+    told: parts.filter(({ type }) => type === 'data-stream_recovered').map(({ data }) => data),
+    order: parts.map(({ type }) => type).filter((type) => type === 'text' || type.startsWith('data-')),
+  }
+}
+
+async function agUiRecovered(step) {
+  const recovered = { texts: [], told: [], order: [] }
+  const agent = new HttpAgent({ url: `${address}/ag-ui/${step}` })
+  agent.addMessage({ id: crypto.randomUUID(), role: 'user', content: QUESTION })
+  await agent.runAgent({}, {
+    onTextMessageStartEvent: () => void (recovered.texts.push(''), recovered.order.push('text')),
+    onTextMessageContentEvent: ({ event }) => void (recovered.texts[recovered.texts.length - 1] += event.delta),
+    onCustomEvent: ({ event }) => void (recovered.told.push(event.value), recovered.order.push(`data-${event.name}`)),
+  })
+  return recovered
+}
+
+async function bySteps(ask) {
+  return { continue: await ask('continue'), restart: await ask('restart') }
+}
+
+console.log(
+  JSON.stringify({
+    'ai': { ...(await aiSdk()), recovered: await bySteps(aiSdkRecovered) },
+    '@ag-ui/client': { ...(await agUi()), recovered: await bySteps(agUiRecovered) },
+  }),
+)
 process.exit(0)

@@ -4,7 +4,8 @@
     python examples/ui_adapters/run.py --serve  # only the server, for a browser of yours
 
 The model is scripted. What the capabilities add (the output as it fills in, the tool calls, the timeline) reaches both
-clients without a change at the adapters, and each later event takes the place of the one before with its id.
+clients without a change at the adapters, and each later event takes the place of the one before with its id. A second
+agent stalls in the middle of its reply, and recovers: the clients are told of that too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from pydantic import BaseModel
@@ -28,8 +29,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pydantic_ai_streaming.capabilities import PartialOutputs, SmoothText, ToolTimeline
-from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
+from pydantic_ai_streaming import Deadlines, Recovery
+from pydantic_ai_streaming.capabilities import PartialOutputs, SmoothText, StreamGuard, ToolTimeline
+from pydantic_ai_streaming.testing import ScriptedModel, Stall, ToolCall
 
 FOLDER = Path(__file__).parent
 TIMETABLE = 'Boats at 09:30, 13:15 and 17:40; the last one takes no bicycles.'
@@ -67,17 +69,32 @@ def agent(gap: float = 0.01) -> Agent[None, Trip]:
     return made
 
 
+def stalling(by: Literal['continue', 'restart']) -> Agent[None, str]:
+    """An agent whose model stalls in the middle of its reply, and has more to say when it is asked again."""
+    model = ScriptedModel(['The boat ', 'leaves ', Stall()], ['The boat leaves ', 'at 13:15.'], loop=True)
+    guard = StreamGuard(Deadlines(first=10, idle=0.3, total=30), recovery=Recovery(by=by))
+    return Agent(model, capabilities=[guard])
+
+
 def application() -> Starlette:
-    """The server: a route for each protocol."""
-    served = agent()
+    """The server: for each protocol a route to each agent."""
+    served: dict[str, Agent[None, Any]] = {
+        '': agent(),
+        '/continue': stalling('continue'),
+        '/restart': stalling('restart'),
+    }
+    routes: list[Route] = []
+    for path, one in served.items():
 
-    async def ai(request: Request) -> Response:
-        return await VercelAIAdapter[None, Trip].dispatch_request(request, agent=served, sdk_version=6)
+        async def ai(request: Request, one: Agent[None, Any] = one) -> Response:
+            return await VercelAIAdapter[None, Any].dispatch_request(request, agent=one, sdk_version=6)
 
-    async def ag_ui(request: Request) -> Response:
-        return await AGUIAdapter[None, Trip].dispatch_request(request, agent=served)
+        async def ag_ui(request: Request, one: Agent[None, Any] = one) -> Response:
+            return await AGUIAdapter[None, Any].dispatch_request(request, agent=one)
 
-    return Starlette(routes=[Route('/ai', ai, methods=['POST']), Route('/ag-ui', ag_ui, methods=['POST'])])
+        routes.append(Route(f'/ai{path}', ai, methods=['POST']))
+        routes.append(Route(f'/ag-ui{path}', ag_ui, methods=['POST']))
+    return Starlette(routes=routes)
 
 
 async def ask_clients(address: str) -> dict[str, Any]:
@@ -137,6 +154,8 @@ def main() -> None:
         print(f'{client}: {shown["text"]!r}')
         for part in shown['kept'].values():
             print(f'  {part["type"]:30} came {part["changes"]:2} times, at last {json.dumps(part["data"])[:90]}')
+        for step, recovered in shown['recovered'].items():
+            print(f'  after a stall, {step}: {recovered["texts"]}, told {json.dumps(recovered["told"])}')
 
 
 if __name__ == '__main__':

@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic_ai.conversation_store import ConversationConflict
 from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior, UserError
 
+from .core.wording import counted
+
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
     from pydantic_ai.usage import RunUsage
@@ -112,7 +114,9 @@ class StreamTimeout(StreamingError, TimeoutError):
             'rate': f'less than {limit:g} characters per second (Deadlines.min_rate)',
             'total': f'not complete within {limit:g} s (Deadlines.total)',
         }[phase]
-        super().__init__(f'The stream was stopped after {elapsed:.2f} s: {what}. {len(text)} characters had come.')
+        super().__init__(
+            f'The stream was stopped after {elapsed:.2f} s: {what}. {counted(len(text), "character")} had come.'
+        )
 
 
 class StreamTruncated(StreamingError, ModelAPIError):

@@ -104,7 +104,7 @@ async def test_a_source_of_something_else_than_text_is_refused_with_its_type() -
     async def numbers() -> AsyncGenerator[str]:
         yield 7  # pyright: ignore[reportReturnType] - the mistake that is tested
 
-    with pytest.raises(TypeError, match='the source yielded a int'):
+    with pytest.raises(TypeError, match='the source yielded an int'):
         async for _ in smooth(numbers()):
             pass
 

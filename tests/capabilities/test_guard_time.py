@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from pydantic_ai import Agent
-from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.messages import (
     FinalResultEvent,
     ModelMessage,
@@ -219,22 +218,6 @@ async def test_two_recoveries_are_refused() -> None:
     with pytest.raises(StreamUsageError, match='each would multiply'):
         async with RunStream(agent.run_stream_events('Go'), recovery=Recovery()) as stream:
             await stream.get_output()
-
-
-async def test_a_durable_workflow_is_refused() -> None:
-    class Durability(AbstractCapability[Any]):
-        pass
-
-    Durability.__module__ = 'pydantic_ai.durable_exec.temporal'
-    agent = Agent(ScriptedModel(['x']), capabilities=[StreamGuard(), Durability()])
-    with pytest.raises(StreamUsageError, match='durable workflow'):
-        await agent.run('Go')
-
-
-def test_outside_of_asyncio_a_guard_says_so() -> None:
-    # What another event loop finds when it asks, without one: no loop of asyncio runs.
-    with pytest.raises(StreamUsageError, match='asyncio'):
-        StreamGuard().for_run(None).send(None)  # pyright: ignore[reportArgumentType] - a coroutine, driven by hand
 
 
 @pytest.mark.parametrize('settings', [{'on_truncation': 'ignore'}, {'recovery': 'continue'}, {'deadlines': 5}])

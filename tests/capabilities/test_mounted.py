@@ -23,7 +23,7 @@ from pydantic_ai.messages import (
     TextPartDelta,
 )
 
-from pydantic_ai_streaming import RunStream, Smoothing, StreamUsageError
+from pydantic_ai_streaming import RunStream, Smoothing
 from pydantic_ai_streaming.capabilities import (
     PartialOutputEvent,
     PartialOutputs,
@@ -382,11 +382,6 @@ async def test_inside_a_durable_workflow_nothing_is_delayed_and_no_task_reads_ah
     events = await timed_events(agent)
     assert {at for at, _ in events} == {0.0}
     assert [text for _, event in events if (text := text_of(event))] == words
-
-
-def test_without_asyncio_it_says_so() -> None:
-    with pytest.raises(StreamUsageError, match='Trio'):
-        SmoothText().for_run(None).send(None)  # pyright: ignore[reportArgumentType] - it does not get to that
 
 
 @pytest.mark.parametrize('wrong', [{'every': -1}, {'every': float('nan')}, {'rate': 0}, {'rate': float('inf')}])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import math
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Coroutine
 from typing import Any, Literal, TypeVar
 
@@ -311,3 +314,38 @@ def test_the_status_ends_with_the_printing() -> None:
 
     run(main())
     assert terminal.screen == ['Let me ask.', '→ tide {"port": "Farland"}', '']
+
+
+PROGRAM = """
+import asyncio
+from pydantic_ai import Agent
+from pydantic_ai_streaming import RunStream
+from pydantic_ai_streaming.display import print_stream
+from pydantic_ai_streaming.testing import ScriptedModel
+
+
+async def main():
+    agent = Agent(ScriptedModel([f'line {n} ' + 'x' * 500 + chr(10) for n in range(400)]))
+    async with RunStream(agent.run_stream_events('Go')) as stream:
+        await print_stream(stream, smoothing=None, stats=True)
+
+
+asyncio.run(main())
+"""
+
+
+def test_a_reader_that_goes_away_gets_no_traceback() -> None:
+    program = subprocess.Popen(
+        [sys.executable, '-c', PROGRAM],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, 'PYDANTIC_AI_NO_BANNER': '1'},
+    )
+    assert program.stdout is not None
+    assert program.stderr is not None
+    assert program.stdout.readline().startswith('line 0')
+    program.stdout.close()
+    complained = program.stderr.read()
+    program.stderr.close()
+    assert (program.wait(60), complained) == (0, '')

@@ -11,6 +11,7 @@ from pydantic_ai_streaming.errors import StoreError, StoreUnavailable, StreamMis
 from pydantic_ai_streaming.logs import Head, Refusal, Slice, StreamLog, Wanted, Write, tail
 from pydantic_ai_streaming.logs.group_commit import GroupCommit
 from pydantic_ai_streaming.logs.memory import MemoryBackend
+from pydantic_ai_streaming.testing.stream_log_reading import everything, some
 
 
 class Held(MemoryBackend):
@@ -142,6 +143,27 @@ async def test_who_follows_sees_what_was_written_although_the_answer_was_lost() 
         assert await next_entries(follower) == [b'one']
 
 
+async def test_all_that_follow_a_stream_here_share_what_is_read_of_it() -> None:
+    class Counting(MemoryBackend):
+        fetched = 0
+
+        async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
+            self.fetched += len(wanted)
+            return await super().fetch(wanted)
+
+    backend = Counting()
+    async with StreamLog(backend, lease=1000) as log, StreamLog(backend, lease=1000) as another:
+        producer = await another.create('a')
+        following = [asyncio.create_task(everything(await log.follow('a', number % 7))) for number in range(200)]
+        for number in range(20):
+            await producer.append(some(1, number))
+            await asyncio.sleep(0.005)
+        await producer.close()
+        found = await asyncio.gather(*following)
+        assert found == [some(20)[number % 7 :] for number in range(200)]
+        assert 0 < backend.fetched <= 30
+
+
 async def test_a_stream_that_has_lost_entries_is_given_up_and_not_asked_for_for_ever() -> None:
     class Torn(MemoryBackend):
         async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
@@ -179,3 +201,28 @@ async def test_a_commit_has_so_many_bytes_at_most_unless_one_write_has_more() ->
     writes = [Write(stream_id='a', entries=[b'x' * size]) for size in (60, 30, 20, 500, 1, 99)]
     await asyncio.gather(*map(group.write, writes))
     assert sizes == [[60, 30], [20], [500], [1, 99]]
+
+
+async def test_a_log_that_is_closed_does_not_wait_for_a_backend_that_is_gone() -> None:
+    class Gone(MemoryBackend):
+        opened = 0
+        is_gone = False
+
+        async def open(self) -> None:
+            self.opened += 1
+
+        async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | None]:
+            if self.is_gone:
+                raise StoreUnavailable('gone')
+            return await super().commit(writes)
+
+    backend = Gone()
+    async with StreamLog(backend) as log:
+        producer = await log.create('a')
+        backend.is_gone = True
+        append = asyncio.create_task(producer.append([b'one']))
+        await asyncio.sleep(0.02)
+    async with asyncio.timeout(2):
+        with pytest.raises(StoreUnavailable):
+            await append
+    assert backend.opened == 1

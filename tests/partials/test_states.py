@@ -10,7 +10,7 @@ import pytest
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
-from pydantic_ai_streaming import Show, partial_outputs
+from pydantic_ai_streaming import PartialOutput, Show, StreamUsageError, partial_outputs
 from tests.partials.outputs import Boxed, Colour, Dwelling, Label, Point, Stripped
 
 
@@ -76,7 +76,6 @@ def test_what_is_complete_stays_complete_whatever_closes_around_it(kind: Any, te
         (Label, '{"text":"a"}', 'otherText'),
         (dict[str, int], '{"a":1}', 'b'),
         (list[int], '[1]', 1),
-        (list[int], '[1]', 'a'),
     ],
 )
 def test_a_default_is_missing_after_its_object_has_closed_too(kind: Any, text: str, path: Any) -> None:
@@ -133,3 +132,52 @@ def test_what_is_valid_stays_complete_when_something_beside_it_is_invalid() -> N
         for place, states in seen.items():
             assert [state for state, _ in groupby(states)][-1] == last.get(place, 'complete'), (cut, place, states)
             assert 'missing' not in states[states.index('complete') :] if 'complete' in states else True
+
+
+class Stop(BaseModel):
+    port: str
+    nights: int | None = None
+
+
+class Route(BaseModel):
+    title: str
+    stops: list[Stop] = []
+    fares: dict[str, int] = {}
+    notes: Any = None
+
+
+class Loose(BaseModel, extra='allow'):
+    title: str
+
+
+def first_of(output_type: Any) -> PartialOutput[Any]:
+    return next(iter(partial_outputs(['{"title": "Dune', '"}'], output_type)))
+
+
+@pytest.mark.parametrize('path', ['typo', 'stops.0.typo', 'stops.first', 'title.x', 'stops.0.port.x', 'fares.adult.x'])
+def test_a_place_that_the_type_cannot_have_is_a_mistake_not_missing(path: str) -> None:
+    with pytest.raises(StreamUsageError, match='no such place'):
+        first_of(Route).state(path)
+
+
+def test_a_list_has_no_names() -> None:
+    with pytest.raises(StreamUsageError, match='no such place'):
+        states(list[int], '[1]', 'a')
+
+
+def test_the_mistake_names_the_fields_that_there_are() -> None:
+    with pytest.raises(StreamUsageError, match=r"state\('stops.0.pot'\).* it has: nights, port\."):
+        first_of(Route).state('stops.0.pot')
+
+
+@pytest.mark.parametrize(
+    'path', ['stops', 'stops.7', 'stops.7.port', 'stops.0.nights', 'fares.adult', 'fares.2024', 'notes.anything.0']
+)
+def test_what_may_still_come_is_missing(path: str) -> None:
+    assert first_of(Route).state(path) == 'missing'
+
+
+def test_where_the_type_does_not_tell_anything_may_come() -> None:
+    assert first_of(Loose).state('other') == 'missing'
+    assert first_of(dict[str, Any]).state('other.0') == 'missing'
+    assert first_of(Stop | Route).state('nights') == 'missing'

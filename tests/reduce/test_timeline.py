@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -171,3 +174,34 @@ def test_every_bar_of_the_html_lies_within_the_picture() -> None:
     assert len(bars) >= 5
     assert all(float(left) + float(width) <= 100.02 for left, width in bars)
     assert timeline._repr_html_() == timeline.html()  # pyright: ignore[reportPrivateUsage] - what Jupyter calls
+
+
+def lines_run(calls: int) -> int:
+    """How many lines of Python it takes to follow so many calls that all run at once, and to tell the timeline."""
+    ids = [f'c{number}' for number in range(calls)]
+    parts = [ToolCallPart('slow', {}, tool_call_id=one) for one in ids]
+    events: list[tuple[float, object]] = [(0.0, PartStartEvent(index=n, part=part)) for n, part in enumerate(parts)]
+    events += [(1 + n / 1e4, FunctionToolCallEvent(part, args_valid=True)) for n, part in enumerate(parts)]
+    events += [
+        (2 + n / 1e4, FunctionToolResultEvent(part=ToolReturnPart('slow', 'x', tool_call_id=one)))
+        for n, one in enumerate(ids)
+    ]
+    lines = 0
+
+    def count(frame: FrameType, event: str, _: object) -> Callable[..., Any]:
+        nonlocal lines
+        lines += event == 'line'
+        return count
+
+    sys.settrace(count)
+    try:
+        timeline = timeline_of(events, end=4.0, over=True)
+    finally:
+        sys.settrace(None)
+    assert len(timeline.calls) == calls
+    assert all(len(call.beside) == calls - 1 for call in timeline.calls[:2])
+    return lines
+
+
+def test_many_tools_at_once_take_work_that_grows_with_their_number_not_with_its_square() -> None:
+    assert lines_run(400) < 2.2 * lines_run(200)

@@ -104,3 +104,18 @@ async def test_an_agent_is_no_run() -> None:
     agent: Any = said()
     with pytest.raises(TypeError, match=r'not the agent: RunStream\(agent\.run_stream_events\(prompt\)\)'):
         RunStream(agent)
+
+
+@pytest.mark.parametrize('way', ['run_stream_events', 'run_stream'])
+async def test_a_run_that_was_entered_by_hand_says_that_it_was(way: str) -> None:
+    run = getattr(Agent(ScriptedModel(['one'])), way)('Go')
+    async with run as entered:
+        if way == 'run_stream':
+            await entered.get_output()
+    with pytest.raises(StreamUsageError, match='entered before'):
+        RunStream(run)
+
+
+def test_an_error_about_a_type_has_the_right_article() -> None:
+    with pytest.raises(TypeError, match=r'not an int\.'):
+        RunStream(5)  # pyright: ignore[reportCallIssue, reportArgumentType] - what it is about

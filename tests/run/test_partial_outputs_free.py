@@ -12,7 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_ai import Agent, RunContext
 from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, ToolCallPart, ToolCallPartDelta
 
-from pydantic_ai_streaming import InvalidOutput, PartialOutput, arguments_of, json_patch, partial_outputs
+from pydantic_ai_streaming import (
+    InvalidOutput,
+    PartialOutput,
+    StreamUsageError,
+    arguments_of,
+    json_patch,
+    partial_outputs,
+)
 from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
 
 
@@ -280,7 +287,7 @@ def test_a_string_of_50_million_characters_is_too_much_and_is_told_at_once(size:
 @pytest.mark.parametrize('piece', [b'{"a": 1}', None, {'delta': '{'}, 3])
 def test_pieces_that_are_no_text_are_refused_and_not_left_out(piece: object) -> None:
     source = ['{"title":', piece, '"x"}']
-    with pytest.raises(TypeError, match=f'yielded a {type(piece).__name__}: pass on its text'):
+    with pytest.raises(TypeError, match=f'yielded an? {type(piece).__name__}: pass on its text'):
         list(partial_outputs(cast('list[str]', source), dict[str, str]))
 
 
@@ -292,3 +299,17 @@ def test_text_that_is_over_is_not_sent_again() -> None:
         [],
         [],
     ]
+
+
+async def test_the_text_of_a_run_that_answers_in_plain_text_is_not_taken_for_an_output_of_the_type() -> None:
+    async with Agent(ScriptedModel(['Just a text.'])).run_stream_events('Go') as events:
+        with pytest.raises(StreamUsageError, match='plain text'):
+            async for _ in partial_outputs(events, Movie):
+                pass
+
+
+async def test_where_text_is_an_output_too_it_is_the_final_one() -> None:
+    output_type: Any = Movie | str
+    agent = Agent(ScriptedModel(['Just a text.']), output_type=output_type)
+    async with agent.run_stream_events('Go') as events:
+        assert [partial.value async for partial in partial_outputs(events, output_type)] == ['Just a text.']

@@ -159,6 +159,19 @@ async def test_when_every_request_has_failed_nothing_that_came_is_lost(by: Any) 
     assert texts(stream.messages) == ['Go', ''.join(BEGUN), INTERRUPTED]
 
 
+@every_break
+@pytest.mark.parametrize('more', ['jumps ', 'brown fox ', 'brown fox jumps '])
+async def test_a_continuation_that_is_the_last_and_breaks_off_shows_nothing_twice(broke: str, more: str) -> None:
+    model = ScriptedModel([*BEGUN, cut()], [more, BREAKS[broke]])
+    run = Agent(model).run_stream_events('Go')
+    stream = RunStream(run, deadlines=LIMITS, recovery=Recovery(by='continue'))
+    with pytest.raises((StreamTimeout, StreamTruncated, ModelConnectionError)):
+        async with stream:
+            await read(stream)
+    assert 'The quick brown fox jumps '.startswith(stream.text_so_far)
+    assert texts(stream.messages) == ['Go', stream.text_so_far, INTERRUPTED]
+
+
 @pytest.mark.parametrize('by', ['restart', 'continue'])
 async def test_a_stall_that_is_not_recovered_tells_its_phase_and_carries_the_text(by: Any) -> None:
     model = ScriptedModel([*BEGUN, Stall()], [Stall()])

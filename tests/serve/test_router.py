@@ -19,7 +19,16 @@ from websockets.asyncio.client import connect
 
 from pydantic_ai_streaming import Chat, Deadlines, Recovery, RunStream
 from pydantic_ai_streaming.logs import MemoryLog
-from pydantic_ai_streaming.serve import AGUI, AISDK, Asked, Frames, Source, StreamRunner, stream_router
+from pydantic_ai_streaming.serve import (
+    AGUI,
+    AISDK,
+    Asked,
+    Frames,
+    Source,
+    StreamRunner,
+    durable_streams,
+    stream_router,
+)
 from pydantic_ai_streaming.testing import Fail, ScriptedModel, Stall, ToolCall
 from tests.serve.serving import Client, Seen, nothing_goes_on, see, serving_app, until
 
@@ -473,3 +482,23 @@ async def test_silence_is_filled_with_comments(client: Client) -> None:
         stream = await begin(client, address)
         seen = await see(client, f'http://{address}/runs/{stream}')
         assert seen.raw.count(b': keep-alive\n') >= 3
+
+
+async def test_a_client_of_durable_streams_reads_the_frames_of_a_run_and_nothing_else(client: Client) -> None:
+    site = Site()
+    site.app.mount('/durable', durable_streams(site.runner.log))
+    async with serving_app(site.app) as address:
+        stream = await begin(client, address)
+        whole = await see(client, f'http://{address}/runs/{stream}')
+        url, frames, offset = f'http://{address}/durable/{stream}', list[Any](), '-1'
+        while True:
+            answer = await client.get(url, params={'offset': offset})
+            frames += answer.json()
+            offset = answer.headers['stream-next-offset']
+            if 'stream-closed' in answer.headers:
+                break
+        assert frames == whole.frames
+        live = await client.get(url, params={'offset': '-1', 'live': 'sse'})
+        data = [line.removeprefix('data:') for line in live.text.splitlines() if line.startswith('data:[')]
+        assert [frame for one in data for frame in json.loads(one)] == whole.frames
+        assert (await client.post(url, json={})).status_code == 405

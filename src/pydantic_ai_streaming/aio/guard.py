@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..errors import StreamTimeout
+from .clock import running_loop
 from .closing import close, close_after
 
 __all__ = ['content_length', 'guard']
@@ -61,7 +62,7 @@ async def guard(
     """
     if not isinstance(deadlines, Deadlines):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
         raise TypeError(f'guard() needs Deadlines(first=..., idle=..., total=...), not {deadlines!r}')
-    clock = asyncio.get_running_loop().time
+    clock = running_loop('guard()').time
     watchdog = Watchdog(deadlines, clock())
     watchdog.waiting(clock())
     iterator = aiter(source)

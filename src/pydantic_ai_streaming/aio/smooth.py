@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterable
 
 from ..core.pacing import Smoothing
 from ..core.record import Record
+from ..core.wording import a
+from .clock import running_loop
 from .closing import close, close_after, drain
 from .cursor import Cursor
 from .paced import Paced
@@ -45,7 +47,7 @@ async def smooth(source: AsyncIterable[str], smoothing: Smoothing | None = None)
     if smoothing is not None and not isinstance(smoothing, Smoothing):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
         raise TypeError(f'smooth() needs Smoothing(...), not {smoothing!r}')
     record = Record[str]()
-    feeder = asyncio.get_running_loop().create_task(_feed(source, record), name='pydantic-ai-streaming smooth')
+    feeder = running_loop('smooth()').create_task(_feed(source, record), name='pydantic-ai-streaming smooth')
     try:
         async for piece in Paced(Cursor(record), str, smoothing or Smoothing()):
             yield piece
@@ -61,7 +63,7 @@ async def _feed(source: AsyncIterable[str], record: Record[str]) -> None:
         try:
             async for text in iterator:
                 if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
-                    raise TypeError(f'smooth() needs pieces of text, and the source yielded a {type(text).__name__}')
+                    raise TypeError(f'smooth() needs pieces of text, and the source yielded {a(text)}')
                 record.append(text, clock())
         except BaseException as error:
             await close_after(iterator, error)

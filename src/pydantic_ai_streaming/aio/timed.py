@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..core.record import Record
+from .clock import clock_of
 from .closing import close, drain
 from .cursor import Cursor
 from .paced import wait_for_update
@@ -155,12 +156,12 @@ def _ended(error: Exception | None, now: float) -> Cursor[Any]:
 
 
 async def _read(source: AsyncIterator[T], record: Record[T]) -> None:
-    clock = asyncio.get_running_loop().time
-    task = asyncio.current_task()
+    clock = clock_of(asyncio.get_running_loop())
+    task, items = asyncio.current_task(), record.items
     try:
         async for event in source:
             record.append(event, clock())
-            if not len(record) % AT_A_TIME:
+            if not len(items) % AT_A_TIME:
                 await asyncio.sleep(0)
     except asyncio.CancelledError as error:
         # Ours ends a reader who has gone; one that the source raises by itself is its failure.

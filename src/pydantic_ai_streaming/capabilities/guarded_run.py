@@ -26,22 +26,11 @@ from ..core.deadlines import Deadlines, Due
 from ..errors import StreamTimeout, StreamTruncated, StreamUsageError
 from ..reduce.events import StreamRecoveredEvent
 from ..reduce.history import resumable
+from ..run.durable import is_durable
 from ..run.timekeeper import Timekeeper
 from ..run.watch import ModelWatch, RequestObserver
 
-__all__ = ['GuardedRun', 'in_an_event_loop']
-
-DURABLE = 'pydantic_ai.durable_exec'
-"""Where pydantic-ai's capabilities for durable execution are."""
-
-
-def in_an_event_loop() -> bool:
-    """Whether there is an event loop of asyncio."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+__all__ = ['GuardedRun']
 
 
 @dataclass(eq=False)
@@ -72,7 +61,7 @@ class GuardedRun(ModelWatch):
                 'StreamGuard is mounted twice, on the agent or on the agent and the run: have one, with the settings '
                 'of both.'
             )
-        if any(type(other).__module__.startswith(DURABLE) for other in others):
+        if is_durable(ctx.root_capability):
             raise StreamUsageError(
                 'StreamGuard cannot be used in a durable workflow: there a step is run again as a whole, and its clock '
                 "is not the provider's. Bound the step instead, for example with ModelSettings(timeout=...)."
@@ -151,6 +140,7 @@ class _Sentry(RequestObserver):
             late=self._late,
             finished=lambda: self._watch.finished,
             end=self._watch.end_response,
+            beat=self._watch.beat,
         )
         self._time.start(waiting=False)
         total = self._watch.deadlines.total

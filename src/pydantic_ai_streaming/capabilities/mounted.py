@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic_ai.capabilities import AbstractCapability
@@ -11,9 +11,10 @@ from pydantic_ai.messages import AgentStreamEvent, ModelRequest, OutputToolResul
 from pydantic_ai.models import Model
 from pydantic_ai.tools import RunContext
 
-from ..errors import StreamUsageError
+from ..aio.clock import running_loop
 from ..reduce.events import AttemptRejectedEvent
 from ..reduce.history import reason_of, rejection_in
+from ..run.durable import is_durable
 from ..run.whole_response import WholeResponses
 
 __all__ = ['Mounted', 'Rejections', 'in_workflow']
@@ -33,14 +34,15 @@ class Mounted(AbstractCapability[Any]):
         Raises:
             StreamUsageError: No event loop of asyncio is running.
         """
-        try:
-            now = asyncio.get_running_loop().time()
-        except RuntimeError:
-            raise StreamUsageError(
-                f'{type(self).__name__} needs asyncio, as pydantic-ai does: under Trio, run the agent in a loop of '
-                'asyncio in a thread of its own (asyncio.run).'
-            ) from None
-        return self.begun(ctx, now)
+        return self.begun(ctx, running_loop(type(self).__name__).time())
+
+    @cached_property
+    def _listens(self) -> bool:
+        return self.has_on_event
+
+    def listens_to(self, event: AgentStreamEvent) -> bool:
+        """Whether a subclass listens: pydantic-ai asks for each event, and would look through the class each time."""
+        return self._listens and super().listens_to(event)
 
     def get_wrapper_model(self, model: Model) -> Model | None:
         """Let a model that cannot stream answer whole: this capability makes every run stream."""
@@ -49,15 +51,7 @@ class Mounted(AbstractCapability[Any]):
 
 def in_workflow(ctx: RunContext[Any]) -> bool:
     """Whether a run goes on inside a durable workflow or flow, where events are replayed when a response is whole."""
-    found = False
-
-    def look(capability: AbstractCapability[Any]) -> None:
-        nonlocal found
-        found = found or bool(getattr(capability, 'in_durable_context', False))
-
-    if ctx.root_capability is not None:
-        ctx.root_capability.apply(look)
-    return found
+    return is_durable(ctx.root_capability)
 
 
 class Rejections:

@@ -54,6 +54,7 @@ class OutputEvents:
         self._rate = rate
         self._patches = patches
         self._ready: list[Any] = []
+        self._pieces: list[str] = []  # not read yet: in one go they cost less, and nothing is told before
         self._changed = self._hidden = False
         self._not_before = -math.inf
         self._document: Any = None
@@ -74,6 +75,7 @@ class OutputEvents:
     def begin(self, ctx: RunContext[Any]) -> None:
         """The model is asked, or its response handled."""
         rejection = self._rejections.asked(ctx)
+        self._read_on()
         if rejection is not None:
             self._reader.take(rejection)
 
@@ -91,10 +93,28 @@ class OutputEvents:
     def feed(self, event: Any, now: float) -> None:
         """Take an event that came at `now` (seconds)."""
         self._ready.append(event)
+        if self._hidden:
+            self._see(event)
+            return
+        piece = self._reader.more(event)
+        if piece is not None:
+            self._pieces.append(piece)
+            self._changed = True
+            return
+        self._see(event)
+        self._read_on()
+        if self._reader.take(event):
+            self._changed = True
+
+    def _see(self, event: Any) -> None:
         if type(event) is OutputToolResultEvent:
             self._rejections.see(event)
-        if not self._hidden and self._reader.take(event):
-            self._changed = True
+
+    def _read_on(self) -> None:
+        if self._pieces:
+            text = ''.join(self._pieces)
+            self._pieces.clear()
+            self._reader.read(text)
 
     def due(self, now: float) -> Sequence[Any]:
         """What to pass on at `now`."""
@@ -119,6 +139,7 @@ class OutputEvents:
 
     def _tell(self, now: float) -> None:
         self._changed = False
+        self._read_on()
         reader = self._reader.reader
         partial = None if reader is None else reader.snapshot()
         if partial is None:

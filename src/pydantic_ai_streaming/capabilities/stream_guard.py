@@ -9,12 +9,12 @@ from typing import Any
 from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering
 from pydantic_ai.tools import RunContext
 
+from ..aio.clock import running_loop
 from ..core.deadlines import Deadlines
-from ..errors import StreamUsageError
 from ..reduce.recovery import Recovery
 from ..run.misuse import check_settings
 from ..run.watch import OnTruncation
-from .guarded_run import GuardedRun, in_an_event_loop
+from .guarded_run import GuardedRun
 
 __all__ = ['StreamGuard']
 
@@ -94,8 +94,5 @@ class StreamGuard(AbstractCapability[Any]):
 
     async def for_run(self, ctx: RunContext[Any]) -> AbstractCapability[Any]:
         """The watch of one run."""
-        if not in_an_event_loop():
-            raise StreamUsageError(
-                'StreamGuard needs the event loop of asyncio, as streams of pydantic-ai do; Trio has none.'
-            )
+        running_loop('StreamGuard')
         return GuardedRun(on_truncation=self.on_truncation, recovery=self.recovery, deadlines=self.deadlines)

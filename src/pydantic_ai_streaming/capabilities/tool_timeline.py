@@ -200,13 +200,14 @@ class ToolEvents:
         )
 
     def _tell_timeline(self, now: float) -> None:
-        timeline = self._reader.timeline(now - self._started)
+        duration = now - self._started
         spans: list[tuple[Activity, float, float]] = [
-            (span.activity, round(span.start, MILLISECONDS), round(span.end, MILLISECONDS)) for span in timeline.spans
+            (span.activity, round(span.start, MILLISECONDS), round(span.end, MILLISECONDS))
+            for span in self._reader.spans(duration)
         ]
         if spans == self._spans:
             return
         self._spans = spans
         self._ready.append(
-            TimelineEvent(id=f'{self._id}:timeline', spans=spans, duration=round(timeline.duration, MILLISECONDS))
+            TimelineEvent(id=f'{self._id}:timeline', spans=spans, duration=round(duration, MILLISECONDS))
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -59,12 +60,13 @@ def refusal(message: str, *, user: str) -> RedisError:
     """The driver's error for what a command has answered inside a script.
 
     Args:
-        message: The answer, such as `OOM command not allowed ...`.
+        message: The answer, such as `OOM command not allowed ...`, which before Redis 7 tells of the script first.
         user: As for `driver`.
     """
     errors = driver('exceptions', user=user)
     kinds = {'OOM': errors.OutOfMemoryError, 'READONLY': errors.ReadOnlyError, 'NOPERM': errors.NoPermissionError}
-    return kinds.get(message.split(maxsplit=1)[0], errors.ResponseError)(message)
+    found = re.search(r'\b(OOM|READONLY|NOPERM)\b', message)
+    return (errors.ResponseError if found is None else kinds[found[1]])(message)
 
 
 def translated(error: OSError | RedisError, *, place: str, user: str) -> StoreError:

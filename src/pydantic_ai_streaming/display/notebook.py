@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, cast
 from pydantic_ai.messages import FunctionToolCallEvent, NativeToolCallPart, PartStartEvent
 
 from ..core.pacing import Smoothing
+from ..core.wording import a
 from ..errors import StreamUsageError
 from ..partials.partial_output import PartialOutput
 from ..reduce.events import AttemptRejectedEvent, ResponseTruncatedEvent, RunEvent
@@ -82,7 +83,7 @@ async def show(stream: RunStream[Any], *, smoothing: Smoothing | None = PACED) -
         return
     if not isinstance(stream, RunStream):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
         raise TypeError(
-            f'show needs the RunStream of an `async with`, not a {type(stream).__name__}. A cell of a notebook can '
+            f'show needs the RunStream of an `async with`, not {a(stream)}. A cell of a notebook can '
             '`await`: use `async with RunStream(...) as stream:` there.'
         )
     cell = _Cell(stream, output)

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import unicodedata
+from contextlib import suppress
 from typing import Literal, Protocol, TextIO
 
 __all__ = ['Sheet', 'Style', 'Surface', 'printable', 'rows']
@@ -93,6 +94,8 @@ class Sheet(Surface):
 
     Attributes:
         is_terminal: Whether the file is a terminal that understands control sequences.
+        gone: Whether nobody reads any more: the other end of a pipe was closed, as `| head` does. What is written then
+            is dropped.
 
     Example:
         >>> sheet = Sheet()
@@ -104,6 +107,7 @@ class Sheet(Surface):
     def __init__(self, file: TextIO | None = None) -> None:
         self._file = file or sys.stdout
         self.is_terminal = _obeys(self._file)
+        self.gone = False
         self._styled = self.is_terminal and not os.environ.get('NO_COLOR')
         self._block = ''  # the text since the last line of its own: what could be erased
         self._open: Literal['nothing', 'text', 'line', 'status'] = 'nothing'
@@ -179,9 +183,16 @@ class Sheet(Surface):
         return f'{_SGR[style]}{text}\x1b[0m' if text and self._styled and style in _SGR else text
 
     def _write(self, text: str) -> None:
+        if self.gone:
+            return
         encoding = getattr(self._file, 'encoding', None) or 'utf-8'
-        self._file.write(text.encode(encoding, 'replace').decode(encoding))
-        self._file.flush()
+        try:
+            self._file.write(text.encode(encoding, 'replace').decode(encoding))
+            self._file.flush()
+        except BrokenPipeError:
+            self.gone = True
+            if self._file is sys.stdout:
+                _drop_the_rest()
 
     def _size(self) -> os.terminal_size:
         if self.is_terminal:
@@ -203,3 +214,12 @@ def _obeys(file: TextIO) -> bool:
     # Consoles of Windows before its Terminal have to be told to obey, which is not done here.
     capable = os.environ.get('TERM') != 'dumb' and (os.name != 'nt' or 'WT_SESSION' in os.environ)
     return capable and file.isatty()
+
+
+def _drop_the_rest() -> None:
+    """Let Python write what it still holds of the standard output when it ends: it would complain of the pipe."""
+    # As https://docs.python.org/3/library/signal.html#note-on-sigpipe has it.
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Final, TextIO, TypeAlias
 
 from ..core.pacing import Smoothing
+from ..core.wording import a
 from ..run.stream import RunStream
 from .marks import pieces
 from .narrator import Narrator
@@ -33,6 +34,7 @@ async def print_stream(
     which text no longer counts. Control characters in the model's text are shown as pictures, never obeyed.
 
     However the run ends, all its text is printed, and the line is ended. The same after `print_stream` is cancelled.
+    Where nobody reads any more (`| head`), it returns; what becomes of the run is for whoever has entered it to say.
 
     Args:
         stream: A run that was entered; one that has ended is printed at once.
@@ -79,7 +81,7 @@ async def print_stream(
     """
     if not isinstance(stream, RunStream):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
         raise TypeError(
-            f'print_stream needs the RunStream of an `async with`, not a {type(stream).__name__}. '
+            f'print_stream needs the RunStream of an `async with`, not {a(stream)}. '
             'There is none for synchronous streams: print their views, or use asyncio.run().'
         )
     clock = asyncio.get_running_loop().time
@@ -89,6 +91,8 @@ async def print_stream(
     try:
         async for piece in pieces(stream, smoothing):
             narrator.tell(piece)
+            if sheet.gone:
+                break
             if piece:
                 shown.append((clock(), len(piece)))
     finally:

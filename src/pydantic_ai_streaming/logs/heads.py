@@ -102,6 +102,7 @@ class Write:
         lease: The producer is alive for so many seconds from now.
         take_over: Become the producer, in an epoch of its own. Refused while the last one is alive.
         details: What is kept with the stream from now on; `None` leaves it.
+        expires_in: The stream is forgotten so many seconds from now. One with a `ttl` lives on with its next write.
         delete: Forget the stream.
     """
 
@@ -117,6 +118,7 @@ class Write:
     lease: float | None = None
     take_over: bool = False
     details: dict[str, Any] | None = None
+    expires_in: float | None = None
     delete: bool = False
 
     @property
@@ -206,10 +208,15 @@ def apply(head: Head | None, write: Write, now: float) -> Head | Refusal | None:
         closed=head.closed or write.close,
         stopping=head.stopping or write.stop,
         leased_until=head.leased_until if write.lease is None else now + write.lease,
-        expires_at=head.expires_at if head.ttl is None else now + head.ttl,
+        expires_at=_expiry(head, write, now),
         token=write.token or head.token,
         details=head.details if write.details is None else write.details,
     )
+
+
+def _expiry(head: Head, write: Write, now: float) -> float | None:
+    seconds = head.ttl if write.expires_in is None else write.expires_in
+    return head.expires_at if seconds is None else now + seconds
 
 
 def _refused(head: Head, write: Write, now: float) -> RefusalReason | None:
@@ -242,8 +249,11 @@ def storable(write: Write) -> Write:
 
     Raises:
         StoreError: The details have no JSON form, or a name is no text.
+        TypeError: An entry is something else than bytes.
     """
     create = write.create
+    if not all(type(entry) is bytes for entry in write.entries):
+        raise TypeError(f'Entries of stream {write.stream_id!r}: use a sequence of bytes')
     names = (write.stream_id, write.token, None if create is None else create.owner)
     for name in names:
         if name is not None and not is_name(name):

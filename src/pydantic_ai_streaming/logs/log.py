@@ -213,7 +213,7 @@ class StreamLog:
         if tail.missed:
             self._fetch_soon([stream_id])
         if tail.behind:
-            await self._refresh([tail])
+            await self._refresh([stream_id])
         return tail
 
     async def stop(self, stream_id: str) -> bool:
@@ -256,6 +256,7 @@ class StreamLog:
             StreamFenced: Another producer has taken over.
             StreamLogError: The write was refused for another `reason`.
             StoreError: Its details have no JSON form, or a name in it has half a character (`reason` is `unstorable`).
+            TypeError: An entry is something else than bytes.
         """
         await self.open()
         outcome = await self._commits.write(storable(write))
@@ -314,13 +315,14 @@ class StreamLog:
                 await self._alarm.wait()
             due, self._due = self._due, set()
             try:
-                await self._refresh(tail for one in due if (tail := self._tails.get(one)) is not None)
+                await self._refresh(due)
             except BaseException:
                 self._due |= due
                 raise
 
-    async def _refresh(self, tails: Iterable[Tail]) -> None:
-        wanted = {tail.head.stream_id: tail for tail in tails if tail.head is not None and not tail.gone}
+    async def _refresh(self, stream_ids: Iterable[str]) -> None:
+        known = [(one, tail) for one in stream_ids if (tail := self._tails.get(one)) is not None]
+        wanted = {one: tail for one, tail in known if tail.head is not None and not tail.gone}
         while wanted:
             missing = [Wanted(one, tail.end, REFRESHED_AT_ONCE) for one, tail in wanted.items()]
             parts = await self._backend.fetch(missing)
@@ -362,12 +364,14 @@ class StreamLog:
     async def _for_ever(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Begin anew after a failure: a backend that cannot be reached is there again some time."""
         while True:
+            pause = 0.2
             try:
                 await work()
             except Exception as error:
                 if not isinstance(error, StoreUnavailable):
                     logger.exception('A stream log has failed, and goes on')
-            await asyncio.sleep(0.2)
+                    pause = 1.0
+            await asyncio.sleep(pause)
 
 
 def _error(write: Write, refusal: Refusal) -> StreamLogError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .backend import LogBackend
@@ -24,7 +24,7 @@ class MemoryBackend(LogBackend):
 
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
-        self._listeners: set[asyncio.Queue[str]] = set()
+        self._listeners: set[asyncio.Queue[dict[str, int | None]]] = set()
 
     async def open(self) -> None:  # noqa: D102 - as LogBackend
         pass
@@ -36,13 +36,15 @@ class MemoryBackend(LogBackend):
         now = asyncio.get_running_loop().time()
         outcomes = [self._write(write, now) for write in writes]
         if len(self._listeners) > 1:  # another log than the one that writes; a single one knows what it has written
-            self._tell({write.stream_id for write in writes if not write.quiet})
+            for write, outcome in zip(writes, outcomes, strict=True):
+                if not (write.quiet or isinstance(outcome, Refusal)):
+                    version = None if outcome is None or write.create is not None else outcome.version
+                    self._tell({write.stream_id: version})
         return outcomes
 
-    def _tell(self, stream_ids: Iterable[str]) -> None:
-        for stream_id in stream_ids:
-            for listener in self._listeners:
-                listener.put_nowait(stream_id)
+    def _tell(self, changed: dict[str, int | None]) -> None:
+        for listener in self._listeners:
+            listener.put_nowait(changed)
 
     def _write(self, write: Write, now: float) -> Head | Refusal | None:
         stream = self._streams.get(write.stream_id)
@@ -83,17 +85,17 @@ class MemoryBackend(LogBackend):
         expired = [one for one, stream in self._streams.items() if stream.head.expired(now)]
         for stream_id in expired:
             del self._streams[stream_id]
-        self._tell(expired)
+        self._tell(dict.fromkeys(expired))
 
     async def changes(  # noqa: D102
         self, watched: Callable[[], Collection[str]]
     ) -> AsyncGenerator[Mapping[str, int | None], None]:
-        heard: asyncio.Queue[str] = asyncio.Queue()
+        heard: asyncio.Queue[dict[str, int | None]] = asyncio.Queue()
         self._listeners.add(heard)
         try:
             yield dict.fromkeys(watched())
             while True:
-                yield {await heard.get(): None}
+                yield await heard.get()
         finally:
             self._listeners.discard(heard)
 

@@ -82,13 +82,15 @@ class Producer:
             try:
                 return await self._write(write)
             except StoreUnavailable:
-                if self.over or (until is not None and clock() + pause > until):
+                if until is not None and clock() + pause > until:
                     raise
+                await asyncio.sleep(pause)
+                if self.over:  # the log was closed, and is not to be opened again for this
+                    raise
+                pause = min(pause * 2, 1.0)
             except StreamLogError as error:
                 self.over = self.over or isinstance(error, StreamFenced)
                 raise
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 1.0)
 
     @property
     def stopping(self) -> bool:

@@ -49,7 +49,7 @@ class RedisBackend(LogBackend):
         server: str | Redis,
         *,
         prefix: str = '{pydantic-ai}',
-        timeout: float = 10.0,
+        timeout: float = 3.0,
         max_connections: int = 16,
     ) -> None:
         redis.driver(user=_NAME)
@@ -95,23 +95,17 @@ class RedisBackend(LogBackend):
         pending: dict[str, list[int]] = {}
         for index, write in enumerate(writes):
             pending.setdefault(write.stream_id, []).append(index)
-        try:
-            damaged = await self._look([one for one, (first, *_) in pending.items() if writes[first].create is None])
-            for stream_id, error in damaged.items():
-                outcomes.update(dict.fromkeys(pending.pop(stream_id), error))
-            while pending:
-                now = self._now()
-                steps = [
-                    decide(one, self._known.get(one, State()), [writes[index] for index in indices], now)
-                    for one, indices in pending.items()
-                ]
-                for step in await self._done(steps):
-                    outcomes.update(zip(pending.pop(step.stream_id), step.outcomes, strict=True))
-        except BaseException:
-            # Who knows what was done.
-            for stream_id in pending:
-                self._known.pop(stream_id, None)
-            raise
+        damaged = await self._look([one for one, (first, *_) in pending.items() if writes[first].create is None])
+        for stream_id, error in damaged.items():
+            outcomes.update(dict.fromkeys(pending.pop(stream_id), error))
+        while pending:
+            now = self._now()
+            steps = [
+                decide(one, self._known.get(one, State()), [writes[index] for index in indices], now)
+                for one, indices in pending.items()
+            ]
+            for step in await self._done(steps):
+                outcomes.update(zip(pending.pop(step.stream_id), step.outcomes, strict=True))
         return [outcomes[index] for index in range(len(writes))]
 
     async def _look(self, stream_ids: Sequence[str]) -> dict[str, StoreError]:
@@ -256,7 +250,8 @@ class RedisLog(StreamLog):
             that does not decode responses.
         prefix: What every key begins with. In braces, so that a cluster keeps the keys on one node.
         lease: Seconds after which a producer that has not renewed its lease counts as dead.
-        timeout: Seconds to wait for an answer; a client has its own settings.
+        timeout: Seconds to wait for an answer, twice: what is not answered is asked once more, on a new connection.
+            Both are to fit into `lease`, which nobody renews meanwhile. A client has its own settings.
         max_connections: Connections at the same time, at most; 2 or more.
 
     Raises:
@@ -281,7 +276,7 @@ class RedisLog(StreamLog):
         *,
         prefix: str = '{pydantic-ai}',
         lease: float = 10.0,
-        timeout: float = 10.0,
+        timeout: float = 3.0,
         max_connections: int = 16,
     ) -> None:
         backend = RedisBackend(server, prefix=prefix, timeout=timeout, max_connections=max_connections)

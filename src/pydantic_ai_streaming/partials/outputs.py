@@ -40,13 +40,21 @@ class Outputs:
         text: Of JSON that is sent as text (`NativeOutput`, `PromptedOutput`); `None` if text is no JSON.
         mode: How the output is sent, in pydantic-ai's terms; `'auto'` where the model decides between tool and text.
         schemas: The JSON schemas that the model is told, by the name of the output tool; that of text by `TEXT`.
+        allows_text: Whether plain text is an output too.
     """
 
-    __slots__ = ('mode', 'schemas', 'text', 'tools')
+    __slots__ = ('allows_text', 'mode', 'schemas', 'text', 'tools')
 
     def __init__(
-        self, tools: Mapping[str, Shape], text: Shape | None, mode: OutputMode, schemas: Mapping[str, object]
+        self,
+        tools: Mapping[str, Shape],
+        text: Shape | None,
+        mode: OutputMode,
+        schemas: Mapping[str, object],
+        *,
+        allows_text: bool,
     ) -> None:
+        self.allows_text = allows_text
         self.tools = tools
         self.schemas = schemas
         self.text = text
@@ -83,6 +91,7 @@ class Outputs:
             shape_of(_sent_as(text)) if isinstance(text, BaseObjectOutputProcessor) else None,
             schema.mode,
             schemas,
+            allows_text=schema.allows_text and not isinstance(text, BaseObjectOutputProcessor),
         )
 
     @property

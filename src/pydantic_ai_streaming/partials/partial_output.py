@@ -8,8 +8,10 @@ from typing import Any, Generic, Literal, NamedTuple, cast
 
 from typing_extensions import TypeVar
 
+from ..errors import StreamUsageError
 from .frames import ADDED, CLOSED, ENDED, GAP, OPENED, REPLACED, TEXT, Frame, Log, first, path_of
 from .invalid import InvalidPart, Path
+from .places import fields_of, may_be
 from .shapes import MISSING
 from .states import FieldState, found_at, leads_into, opened, state_of
 
@@ -125,6 +127,9 @@ class PartialOutput(Generic[OutputT]):
         Args:
             path: Keys and indices, as in the document or by field names: `('orders', 0, 'total')`, or in one string,
                 `'orders.0.total'`. Empty for the whole.
+
+        Raises:
+            StreamUsageError: The output can have no such place, as far as its type tells.
         """
         steps = as_path(path)
         moment = self.moment
@@ -133,7 +138,14 @@ class PartialOutput(Generic[OutputT]):
         if moment is None or self.replaces:
             return 'missing' if found_at(self.value, steps) is MISSING else 'complete'
         frames = [frame for frame, _ in moment.frames]
-        return state_of((*moment.prefix, *steps), moment.log, moment.end, frames, moment.coming)
+        place = (*moment.prefix, *steps)
+        state = state_of(place, moment.log, moment.end, frames, moment.coming)
+        shape = frames[0].shape
+        if state == 'missing' and not may_be(shape, place):
+            fields = ', '.join(fields_of(shape, place))
+            has = f' There it has: {fields}.' if fields else ''
+            raise StreamUsageError(f'state({path!r}): the output can have no such place.{has}')
+        return state
 
     @property
     def finished(self) -> tuple[Path, ...]:

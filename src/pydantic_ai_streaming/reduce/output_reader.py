@@ -117,6 +117,19 @@ class OutputReader:
             self._next_response()
         return self.reader is not None
 
+    def more(self, event: object) -> str | None:
+        """The piece that an event adds to the arguments that are read, if it does nothing else: for `read`."""
+        if type(event) is not PartDeltaEvent or event.index != self._index or self.reader is None:
+            return None
+        delta = event.delta
+        if type(delta) is not ToolCallPartDelta or delta.tool_name_delta or not self.reader.document.size:
+            return None
+        return delta.args_delta if isinstance(delta.args_delta, str) else None
+
+    def read(self, text: str) -> None:
+        """Read pieces that `more` has given, joined."""
+        self._feed(text)
+
     @property
     def is_text(self) -> bool:
         """Whether the document comes as text."""

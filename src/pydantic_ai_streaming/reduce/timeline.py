@@ -121,25 +121,36 @@ class TimelineReader:
     def __init__(self) -> None:
         self._watch = ToolWatch()
         self._marks: list[tuple[float, Activity]] = [(0.0, 'waiting')]
-        self._running: list[tuple[float, float]] = []
-        self._since: dict[int, float] = {}  # when the calls that run have begun to
+        self._worked: list[tuple[float, float]] = []  # stretches in which some tool ran, one after the other
+        self._working: set[int] = set()  # the calls that run
+        self._since = 0.0  # when the first of them began, after nothing ran
 
     def add(self, event: object, at: float) -> list[ToolCall]:
         """Take in an event that came at `at`, in seconds since the run began. Returns the calls that it has changed."""
         calls = self._watch.add(event, at)
         for call in calls:
             if call.state == 'running':
-                self._since.setdefault(call.number, at)
-            elif call.number in self._since:
-                self._running.append((self._since.pop(call.number), at))
-        if self._since and isinstance(event, PartStartEvent) and isinstance(event.part, TextPart | ThinkingPart):
+                self._begins(call.number, at)
+            else:
+                self._end({call.number}, at)
+        if self._working and isinstance(event, PartStartEvent) and isinstance(event.part, TextPart | ThinkingPart):
             # The provider writes again, so that its tools have ended, even those whose return it does not send.
-            native = [number for number in self._since if self._watch.calls[number].kind == 'native']
-            self._running += [(self._since.pop(number), at) for number in native]
+            self._end({number for number in self._working if self._watch.calls[number].kind == 'native'}, at)
         activity = _activity(event)
         if activity is not None and activity != self._marks[-1][1]:
             self._marks.append((at, activity))
         return calls
+
+    def _begins(self, number: int, at: float) -> None:
+        if not self._working:
+            self._since = at
+        self._working.add(number)
+
+    def _end(self, numbers: set[int], at: float) -> None:
+        if self._working and numbers:
+            self._working -= numbers
+            if not self._working:
+                self._worked.append((self._since, at))
 
     def finish(self, now: float) -> list[ToolCall]:
         """The run is over. Returns the calls that did not get to an end."""
@@ -147,8 +158,14 @@ class TimelineReader:
 
     def timeline(self, end: float) -> Timeline:
         """What the run did until `end`, in seconds since it began."""
-        running = [*self._running, *((start, end) for start in self._since.values())]
-        return Timeline(tuple(_spans(self._marks, running, end)), tuple(self._watch.calls), end)
+        # Those that run know by now what has begun beside them.
+        calls = (call.changed() if call.state == 'running' else call for call in self._watch.calls)
+        return Timeline(self.spans(end), tuple(calls), end)
+
+    def spans(self, end: float) -> tuple[Span, ...]:
+        """The stretches of time alone."""
+        worked = [*self._worked, (self._since, end)] if self._working else self._worked
+        return tuple(_spans(self._marks, worked, end))
 
 
 def _activity(event: object) -> Activity | None:
@@ -164,16 +181,18 @@ def _activity(event: object) -> Activity | None:
 
 
 def _spans(
-    marks: Sequence[tuple[float, Activity]], running: Sequence[tuple[float, float]], end: float
+    marks: Sequence[tuple[float, Activity]], worked: Sequence[tuple[float, float]], end: float
 ) -> Iterable[Span]:
-    instants = sorted({0.0, end, *(at for at, _ in marks), *(at for pair in running for at in pair)})
+    instants = sorted({0.0, end, *(at for at, _ in marks), *(at for pair in worked for at in pair)})
     spans: list[Span] = []
-    mark = 0
+    mark = work = 0
     for start, stop in pairwise(instants):
         while mark + 1 < len(marks) and marks[mark + 1][0] <= start:
             mark += 1
         activity: Activity = marks[mark][1]
-        if any(begin <= start and stop <= over for begin, over in running):
+        while work < len(worked) and worked[work][1] <= start:
+            work += 1
+        if work < len(worked) and worked[work][0] <= start:
             activity = 'tool'
         if spans and spans[-1].activity == activity:
             spans[-1] = Span(activity, spans[-1].start, stop)

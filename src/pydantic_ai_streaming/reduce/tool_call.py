@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from pydantic_ai.messages import CustomEvent
@@ -43,16 +43,17 @@ class ToolCall:
         valid: Whether the arguments are valid, once pydantic-ai has said so.
         result: What the tool has returned, or what the model was told instead.
         progress: The last event that the tool has sent from inside with `ctx.emit`.
-        beside: The numbers of the calls that ran at the same time.
         times: When it came into each state, in seconds since the run began.
     """
 
     __slots__ = (
         '_arguments',
+        '_began',
         '_length',
+        '_ran',
         '_reading',
+        '_until',
         'attempt',
-        'beside',
         'kind',
         'name',
         'number',
@@ -78,7 +79,8 @@ class ToolCall:
         self.valid: bool | None = None
         self.result: Any = None
         self.progress: CustomEvent | None = None
-        self.beside: tuple[int, ...] = ()
+        self._ran: Sequence[int] = ()  # begins and ends of all calls; shared, and it grows
+        self._began = self._until = 0  # of them, where this one began, and how many there were last
         self.times: Mapping[ToolCallState, float] = {}
         self._arguments: list[str] = []
         self._length = 0
@@ -96,6 +98,32 @@ class ToolCall:
     def arguments(self) -> str:
         """The arguments so far, as JSON text."""
         return ''.join(self._arguments[: self._length])
+
+    @property
+    def beside(self) -> tuple[int, ...]:
+        """The numbers of the calls that ran at the same time, in the order in which they began."""
+        if not self._until:
+            return ()
+        running: dict[int, None] = {}
+        for number in self._ran[: self._began]:
+            if number >= 0:
+                running[number] = None
+            else:
+                running.pop(~number, None)
+        return *running, *(number for number in self._ran[self._began + 1 : self._until] if number >= 0)
+
+    def begun(self, ran: Sequence[int], now: float) -> ToolCall:
+        """The same call, which begins to run at `now` (seconds).
+
+        Args:
+            ran: The numbers of all calls as they begin to run, and their complements (`~number`) as they end. It goes
+                on growing; what ran beside a call is read from it when somebody asks, as telling each of the calls that
+                run of each that begins would take time that grows with their square.
+            now: The instant.
+        """
+        call = self.changed('running', now)
+        call._ran, call._began, call._until = ran, len(ran), len(ran) + 1
+        return call
 
     @property
     def ended(self) -> bool:
@@ -117,7 +145,9 @@ class ToolCall:
         call = ToolCall.__new__(ToolCall)
         call.number, call.tool_call_id, call.name, call.kind = self.number, self.tool_call_id, self.name, self.kind
         call.state, call.attempt, call.request = self.state, self.attempt, self.request
-        call.valid, call.result, call.progress, call.beside = self.valid, self.result, self.progress, self.beside
+        call.valid, call.result, call.progress = self.valid, self.result, self.progress
+        call._ran, call._began = self._ran, self._began
+        call._until = len(self._ran) if self.state == 'running' else self._until
         call.times, call._arguments, call._length = self.times, self._arguments, self._length
         call._reading = self._reading
         if state is not None and state != call.state:

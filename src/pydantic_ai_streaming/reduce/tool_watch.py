@@ -58,7 +58,8 @@ class ToolWatch:
         self._open: dict[int, int] = {}  # the number of the call at each index of the response
         self._by_id: dict[str, list[int]] = {}  # the calls of the last response that has the id
         self._dicts: dict[int, dict[str, Any]] = {}  # arguments that come as a dict, or as pieces of one
-        self._running: list[int] = []
+        self._running: set[int] = set()
+        self._ran: list[int] = []  # the calls as they begin to run; their complements as they end
         self._output_tools: set[str] = set()  # as far as they were seen to be such
         self._retried: dict[str, int] = {}
         self._after_response = True
@@ -139,8 +140,7 @@ class ToolWatch:
         call.state, call.times = 'calling', {'calling': now}
         self._keep(call)
         self._dicts.pop(number, None)
-        if number in self._running:
-            self._running.remove(number)
+        self._stop(number)
 
     def _delta(self, event: PartDeltaEvent, now: float) -> ToolCall | None:
         delta = event.delta
@@ -217,8 +217,7 @@ class ToolWatch:
 
     def _wait(self, call: ToolCall, now: float) -> ToolCall:
         """It may have begun to run: a tool can ask for an approval, or for somebody else, from inside."""
-        if call.number in self._running:
-            self._running.remove(call.number)
+        self._stop(call.number)
         call = call.changed('waiting', now)
         call.times = {state: at for state, at in call.times.items() if state != 'running'}
         return self._keep(call)
@@ -268,20 +267,20 @@ class ToolWatch:
     def _begin(self, call: ToolCall, now: float) -> ToolCall:
         if call.state == 'running':
             return call
-        call = call.changed('running', now)
-        call.beside = tuple(self._running)
-        for other in self._running:
-            beside = self.calls[other].changed()
-            beside.beside = (*beside.beside, call.number)
-            self._keep(beside)
-        self._running.append(call.number)
+        call = call.begun(self._ran, now)
+        self._running.add(call.number)
+        self._ran.append(call.number)
         return call
+
+    def _stop(self, number: int) -> None:
+        if number in self._running:
+            self._running.remove(number)
+            self._ran.append(~number)
 
     def _end(self, number: int, state: ToolCallState, result: Any, now: float) -> ToolCall:
         call = self.calls[number].changed(state, now)
         call.result = result
-        if number in self._running:
-            self._running.remove(number)
+        self._stop(number)
         if state == 'retried':
             self._retried[call.name] = call.attempt
         else:

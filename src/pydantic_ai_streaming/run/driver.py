@@ -14,6 +14,7 @@ from pydantic_ai.result import StreamedRunResult
 from pydantic_ai.run import AgentRunResult, AgentRunResultEvent
 from pydantic_ai.usage import RunUsage
 
+from ..core.wording import a
 from ..errors import StreamUsageError
 from ..reduce.differences import Differences
 
@@ -75,7 +76,7 @@ class Driver(Generic[OutputT]):
                 self.output = await text.read(sink)
             else:
                 raise StreamUsageError(
-                    f'The context that RunStream was given yields a {type(handle).__name__}: it has to be '
+                    f'The context that RunStream was given yields {a(handle)}: it has to be '
                     'agent.run_stream_events(...) or agent.run_stream(...), or one that yields what they yield.'
                 )
 

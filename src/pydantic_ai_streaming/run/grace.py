@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from .alarm import CATCH_UP, LATE
+from .beat import Beat
 
 __all__ = ['Grace']
 
@@ -23,7 +24,8 @@ class Grace:
     earlier.
 
     Attributes:
-        last_event: When something came last, on the loop's clock. To be kept by whoever sees the events.
+        last_event: When something came last, on the loop's clock. To be kept by whoever sees the events, as far as
+            `beat` does not tell: when the next one is awaited it was there already.
     """
 
     def __init__(
@@ -33,8 +35,10 @@ class Grace:
         *,
         finished: Callable[[], bool],
         end: Callable[[], bool],
+        beat: Beat,
     ) -> None:
         self.last_event = loop.time()
+        self._beat = beat
         self._loop = loop
         self._seconds = seconds
         self._finished = finished
@@ -45,7 +49,11 @@ class Grace:
     @property
     def silent(self) -> float:
         """Seconds since something came."""
-        return self._loop.time() - self.last_event
+        return self._loop.time() - self._last
+
+    @property
+    def _last(self) -> float:
+        return max(self.last_event, self._beat.back)
 
     def start(self) -> None:
         """A response begins."""
@@ -74,7 +82,7 @@ class Grace:
             return
         if self._finished_at is None:
             self._finished_at = now
-        due = max(self._finished_at, self.last_event) + seconds
+        due = max(self._finished_at, self._last) + seconds
         if now < due:
             self._look_at(due, seconds)
         elif late > LATE and not caught_up:

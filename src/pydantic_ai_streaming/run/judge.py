@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
+from ..core.wording import counted
 from ..errors import InvalidOutput
 from ..partials.invalid import InvalidPart, sentence
 from ..partials.partial_output import PartialOutput
@@ -61,7 +62,7 @@ class OutputJudge:
 def invalid_output(partial: PartialOutput[Any]) -> InvalidOutput:
     """The error that tells what is invalid in a snapshot."""
     part = partial.errors[0]
-    message = f'The output is invalid after {partial.received} characters: {sentence(part)}'
+    message = f'The output is invalid after {counted(partial.received, "character")}: {sentence(part)}'
     return InvalidOutput(message, path=part.path, error=part.error, value=partial.value, received=partial.received)
 
 

@@ -14,6 +14,7 @@ from ..aio.closing import over
 from ..aio.cursor import Cursor
 from ..core.pacing import Smoothing
 from ..core.record import Record
+from ..core.wording import a
 from ..errors import StreamUsageError
 from ..partials.partial_output import PartialOutput
 from ..reduce.content import text_in, thinking_in
@@ -106,7 +107,7 @@ def merge(
 
 def _check(streams: object, at_once: object, on_error: object) -> None:
     if not isinstance(streams, Mapping):
-        raise TypeError(f"merge needs names: merge({{'a': RunStream(...), ...}}), not a {type(streams).__name__}.")
+        raise TypeError(f"merge needs names: merge({{'a': RunStream(...), ...}}), not {a(streams)}.")
     if not streams:
         raise ValueError('merge needs at least one stream, and the mapping is empty.')
     if at_once is not None and (isinstance(at_once, bool) or not isinstance(at_once, int)):
@@ -128,7 +129,7 @@ def _check_stream(name: object, stream: Any) -> None:
     # A turn, or a context of somebody's own: what it gives shows when it is entered. An agent's run gives none.
     may_give_one = hasattr(stream, '__aenter__') and output_type_of(stream) is None and not isinstance(stream, SyncOnly)
     if not is_stream and not may_give_one:
-        raise TypeError(f'{name!r} is a {type(stream).__name__}: merge needs RunStream(agent.run_stream_events(...)).')
+        raise TypeError(f'{name!r} is {a(stream)}: merge needs RunStream(agent.run_stream_events(...)).')
     if is_stream and stream.started:
         raise StreamUsageError(f'{name!r} was entered already: merge enters the streams itself, when they may run.')
 
@@ -189,7 +190,7 @@ class Merged(Generic[K, OutputT]):
             await asyncio.sleep(0)
             async with self._places, lane.source as stream:
                 if not isinstance(stream, RunStream):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
-                    raise TypeError(f'The context of {lane.name!r} gave a {type(stream).__name__}, no RunStream.')
+                    raise TypeError(f'The context of {lane.name!r} gave {a(stream)}, no RunStream.')
                 lane.follow(stream)
                 with suppress(asyncio.CancelledError):
                     # Stopped, the stream is left as after a `break`: leaving then raises what there is to tell.

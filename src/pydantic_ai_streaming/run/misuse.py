@@ -10,6 +10,7 @@ from pydantic_ai.agent import AbstractAgent, AgentRunEvents
 from pydantic_ai.result import StreamedRunResult
 
 from ..core.deadlines import Deadlines
+from ..core.wording import a
 from ..errors import StreamUsageError
 from ..reduce.recovery import Recovery
 
@@ -28,7 +29,7 @@ def take(run: AbstractAsyncContextManager[Any]) -> None:
     """Take a run for a stream. A run that runs once can be taken once.
 
     Raises:
-        StreamUsageError: A stream was made of it already.
+        StreamUsageError: A stream was made of it already, or it was entered.
     """
     # What `agent.run_stream_events` and what a function with `@asynccontextmanager` return. A context manager of
     # somebody's own class may well be one that can be entered again and again.
@@ -38,6 +39,13 @@ def take(run: AbstractAsyncContextManager[Any]) -> None:
         raise StreamUsageError(
             'Another stream was made of this run already, and a run runs once: call agent.run_stream_events(...) '
             'again for another run, or open more views (text(), events()) of the stream that there is.'
+        )
+    # Entered, the one has dropped its arguments, as contextlib has it, and the other has its iterator.
+    entered = not hasattr(run, 'args') if hasattr(run, 'gen') else getattr(run, '_iterator', None) is not None
+    if entered:
+        raise StreamUsageError(
+            'This run was entered before, and a run runs once: make the call again, and pass it to the stream without '
+            'entering it.'
         )
     _taken.add(run)
 
@@ -63,9 +71,7 @@ def checked(run: object) -> Any:
     if callable(run) and not hasattr(run, '__aenter__'):
         raise TypeError('RunStream needs the call, not the method: RunStream(agent.run_stream_events(prompt)).')
     if not isinstance(run, AbstractAsyncContextManager):
-        raise TypeError(
-            f'RunStream needs agent.run_stream_events(...) or agent.run_stream(...), not a {type(run).__name__}.'
-        )
+        raise TypeError(f'RunStream needs agent.run_stream_events(...) or agent.run_stream(...), not {a(run)}.')
     return cast('Any', run)
 
 

@@ -27,6 +27,9 @@ from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelRequest, U
 from pydantic_ai.tools import RunContext
 from pydantic_ai.usage import RunUsage
 
+from ..errors import StreamUsageError
+from .durable import is_durable
+
 __all__ = ['Asked', 'asked_of', 'asks_again', 'mount', 'output_type_of', 'tap']
 
 RunT = TypeVar('RunT', bound=AbstractAsyncContextManager[Any])
@@ -35,8 +38,17 @@ RunT = TypeVar('RunT', bound=AbstractAsyncContextManager[Any])
 def mount(run: RunT, capability: AbstractCapability[Any]) -> tuple[RunT, bool]:
     """Return the run with the capability added, innermost, and whether that was possible.
 
+    Inside a durable workflow it is not: there an agent has all its capabilities before the workflow begins.
+
     The run that comes back is to be used in place of the one that was given.
     """
+    if is_durable(getattr(_given(run).get('self'), 'root_capability', None)):
+        if getattr(capability, 'recovery', None) is not None:
+            raise StreamUsageError(
+                'A recovery cannot be had in a durable workflow: a step that fails is repeated by the workflow itself. '
+                'Leave it out, and give the step its retries.'
+            )
+        return run, False
     cell = _cells(run).get('capabilities')
     if cell is not None:
         cell.cell_contents = [*(cell.cell_contents or ()), capability]

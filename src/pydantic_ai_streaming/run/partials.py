@@ -10,6 +10,8 @@ from pydantic_ai.run import AgentRunResult, AgentRunResultEvent
 
 from ..aio.closing import close
 from ..core.json_entry import JsonEntry
+from ..core.wording import a
+from ..errors import StreamUsageError
 from ..partials.outputs import Outputs
 from ..partials.partial_output import PartialOutput
 from ..partials.partial_reader import PartialReader
@@ -71,6 +73,7 @@ def partial_outputs(
 
     Raises:
         InvalidOutput: Something is invalid, with `on_invalid='stop'`.
+        StreamUsageError: The source is the events of a run whose output is plain text.
         ValueError: Another `on_invalid`: only a run can ask the model again (`RunStream.partial_outputs`).
 
     Example:
@@ -99,7 +102,7 @@ def partial_outputs(
             f"on_invalid={on_invalid!r}: use 'report' or 'stop'; RunStream(...).partial_outputs() can also 'retry'"
         )
     if isinstance(source, str | bytes) or not isinstance(source, Iterable | AsyncIterable | StreamedRunResult):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
-        raise TypeError(f'partial_outputs() needs an iterator of pieces of text, not a {type(source).__name__}')
+        raise TypeError(f'partial_outputs() needs an iterator of pieces of text, not {a(source)}')
     reading = _Reading(output_type, stop=on_invalid == 'stop', prose=prose, context=context)
     if isinstance(source, StreamedRunResult):
         return _read(_events_of(source), reading)
@@ -126,8 +129,8 @@ class _Reading:
             return self._checked(self._text.snapshot())
         if not hasattr(item, 'event_kind'):
             raise TypeError(
-                f'partial_outputs() needs pieces of text, or events of pydantic-ai, and the source yielded a '
-                f'{type(item).__name__}: pass on its text, and decode bytes (httpx: aiter_text()).'
+                f'partial_outputs() needs pieces of text, or events of pydantic-ai, and the source yielded {a(item)}: '
+                f'pass on its text, and decode bytes (httpx: aiter_text()).'
             )
         if self._events is None:
             self._events = OutputReader(Outputs.of(self._output_type), context=lambda: self._context)
@@ -145,10 +148,21 @@ class _Reading:
         partial = None if reader is None else self._checked(reader.snapshot())
         if partial is not None:
             yield partial
+        if self._result is not None and self._is_text(self._result.output):
+            raise StreamUsageError(
+                'The output of this run is plain text, so there is nothing of the type to fill in: give the agent '
+                'this output_type, or, if the model writes the JSON into its text, pass on the pieces of the text.'
+            )
         if self._result is not None:
             yield (self._last or PartialOutput[Any](None)).final(self._result.output)
         elif self._last is not None and not self._last.errors and self._last.state() == 'complete':
             yield self._last.final(self._last.value)
+
+    def _is_text(self, output: object) -> bool:
+        """Whether the run's output is text that no document of the type was sent as."""
+        if not isinstance(output, str) or self._last is not None or not Outputs.of(self._output_type).structured:
+            return False
+        return not Outputs.of(self._output_type).allows_text
 
     def _checked(self, partial: PartialOutput[Any] | None) -> PartialOutput[Any] | None:
         if partial is not None:

@@ -10,12 +10,14 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut
 from pydantic_ai.messages import (
     ModelMessage,
+    ModelResponse,
     ModelResponseStreamEvent,
     OutputToolResultEvent,
     PartStartEvent,
 )
 from pydantic_ai.run import AgentRunResultEvent
 
+from ..aio.clock import running_loop
 from ..aio.closing import over
 from ..aio.cursor import Cursor
 from ..core.deadlines import Deadlines, Due
@@ -94,7 +96,7 @@ class Pump(RequestObserver, Generic[OutputT]):
 
     def start(self) -> None:
         """Start the run. Call it inside the event loop that the run is to live in."""
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop('RunStream')
         now = self._loop.time()
         self.digest = Digest(self.record, now)
         self._time = Timekeeper(
@@ -103,6 +105,7 @@ class Pump(RequestObserver, Generic[OutputT]):
             late=self._late,
             finished=self._model_has_finished,
             end=self._end_finished_response,
+            beat=None if self._watch is None else self._watch.beat,
         )
         # With a watch, the first request says when the provider's turn begins: setting up is not its silence.
         self._time.start(waiting=self._watch is None)
@@ -212,9 +215,13 @@ class Pump(RequestObserver, Generic[OutputT]):
         """Record the start of a part that the history has already.
 
         pydantic-ai tells the end of the part before it first, and a run that is stopped between the two loses it. If a
-        capability holds it, to look whether it may be shown, it stays there.
+        capability holds it, to look whether it may be shown, it stays there. A continuation begins no part of its own:
+        what the model has begun goes on with one that was told.
         """
-        if self._begun is not None and self._watch is not None and self._watch.alone:
+        if self._begun is None or self._watch is None or not self._watch.alone:
+            return
+        replies = [message for message in self.messages() if isinstance(message, ModelResponse)]
+        if replies and self._begun.part in replies[-1].parts:
             self._tell(self._begun)
 
     def _reason(self, error: BaseException) -> tuple[Finish, BaseException | None]:

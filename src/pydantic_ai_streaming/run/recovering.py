@@ -14,6 +14,7 @@ from pydantic_ai.messages import (
     ModelRequestAttempt,
     ModelResponse,
     ModelResponseStreamEvent,
+    PartDeltaEvent,
     TextPart,
 )
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
@@ -98,10 +99,10 @@ class RecoveringResponse(StreamedResponse):
             while self._announced:
                 yield self._announced.pop(0)
             assert self._current is not None
-            events = aiter(self._current)
+            pull = aiter(self._current).__anext__
             while True:
                 try:
-                    event = await anext(events)
+                    event = await pull()
                 except StopAsyncIteration:
                     self._finished = not self._cancelled
                     return
@@ -110,7 +111,8 @@ class RecoveringResponse(StreamedResponse):
                     await self._close(error)
                     break
                 if splice.plain:
-                    splice.note(event)
+                    if type(event) is not PartDeltaEvent:
+                        splice.note(event)
                     yield event
                 else:
                     for told in splice.add(event):

@@ -126,9 +126,8 @@ class RunStream(AsyncOnly, Generic[OutputT]):
     ) -> None:
         check_settings(deadlines, on_truncation, recovery)
         watch = ModelWatch(on_truncation=on_truncation, recovery=recovery)
-        asked = asked_of(checked(run))
-        output_type = output_type_of(run)
-        take(run)
+        take(checked(run))
+        asked, output_type = asked_of(run), output_type_of(run)
         run, mounted = mount(run, watch)
         self._asks_again = mounted and asks_again(run)
         self._pump: Pump[OutputT] = Pump(

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
-from pydantic_ai.messages import PartDeltaEvent
-
+from ..aio.clock import clock_of
 from ..core.deadlines import Deadlines, Due, Watchdog
-from ..reduce.content import content_in
 from ..reduce.turns import Turns
 from .alarm import Alarm
+from .beat import NEVER, Beat, is_more
 from .grace import Grace
 
 __all__ = ['Timekeeper']
 
-BATCH = 3 * 128
-"""Notes that are kept, three for each event, before they are read."""
-
 
 class Timekeeper:
     """Is told what happens at the model, and tells when a deadline has passed or a finished response stays open.
-
-    Nearly all events are content after content, which can only put a deadline off. They are noted, with the instants at
-    which they came and the next was awaited, and read when somebody asks for a deadline: a timer that rings, mostly.
 
     Args:
         loop: The event loop, whose clock counts.
@@ -32,6 +24,7 @@ class Timekeeper:
         late: Called when a deadline has passed. It rings once; the next request sets it anew.
         finished: Whether the model has given its finish reason in the response that comes.
         end: Ends a finished response, and returns whether that was possible.
+        beat: Where content is noted that need not be told.
     """
 
     def __init__(
@@ -42,16 +35,17 @@ class Timekeeper:
         late: Callable[[Due], None],
         finished: Callable[[], bool],
         end: Callable[[], bool],
+        beat: Beat | None = None,
     ) -> None:
         self._limited = not deadlines.unlimited
         self._turns = Turns(Watchdog(deadlines, loop.time()))
         self._watchdog = self._turns.watchdog
-        self._clock = loop.time
-        self._notes: list[Any] = []
-        self._steady = False
-        self._counts = deadlines.min_rate is not None
+        self._clock = clock_of(loop)
+        self._beat = beat or Beat()
+        # A rate counts the characters of each event.
+        self._notes = deadlines.min_rate is None
         self._alarm = Alarm(loop, self, late)
-        self._grace = Grace(loop, deadlines.finish_grace, finished=finished, end=end)
+        self._grace = Grace(loop, deadlines.finish_grace, finished=finished, end=end, beat=self._beat)
 
     @property
     def began(self) -> float:
@@ -71,18 +65,18 @@ class Timekeeper:
     @property
     def is_running(self) -> bool:
         """Whether silence counts right now."""
-        self._read_notes()
+        self._catch_up()
         return self._watchdog.is_running
 
     @property
     def due(self) -> Due | None:
         """The deadline that passes next if nothing happens."""
-        self._read_notes()
+        self._catch_up()
         return self._watchdog.due
 
     def expired(self, now: float) -> Due | None:
         """The deadline that has passed at an instant, if one has."""
-        self._read_notes()
+        self._catch_up()
         return self._watchdog.expired(now)
 
     def start(self, *, waiting: bool) -> None:
@@ -98,16 +92,14 @@ class Timekeeper:
 
     def opened(self) -> None:
         """A request to the model begins."""
-        self._read_notes()
-        self._steady = False
+        self._catch_up()
         self._turns.request_opened(self._clock())
         self._alarm.set()
         self._grace.start()
 
     def closed(self, *, watch_on: bool) -> None:
         """The response is over. `watch_on` if the run goes on, so that `total` may still pass."""
-        self._read_notes()
-        self._steady = False
+        self._catch_up()
         self._turns.request_closed(self._clock())
         if watch_on:
             self._alarm.set()
@@ -116,34 +108,28 @@ class Timekeeper:
     def awaited(self) -> float:
         """The run waits for what the provider sends next. Returns the instant."""
         now = self._clock()
-        if self._notes:
-            self._notes.append(now)
-            if len(self._notes) >= BATCH:
-                self._read_notes()
-        elif self._limited:
+        if self._limited:
+            self._catch_up()
             self._watchdog.returned(now)
-        if not self._alarm.complete and self._limited:
-            self._alarm.set()
+            if not self._alarm.complete:
+                self._alarm.set()
         return now
 
     def left(self) -> None:
         """Whoever is between the provider and the run takes their time, which is not the provider's silence."""
         if self._limited:
-            self._read_notes()
+            self._catch_up()
             self._watchdog.left(self._clock())
 
     def took(self, event: object) -> None:
         """The provider has sent something, and the response is left with it until the next is awaited."""
         self._grace.last_event = now = self._clock()
-        if not self._limited:
-            return
-        if self._steady and type(event) is PartDeltaEvent:
-            self._notes += (event, now)
-            return
-        self._read_notes()
-        self.sent(event, now)
-        self._watchdog.left(now)
-        self._steady = self._watchdog.has_begun and self._watchdog.is_waiting
+        if self._limited:
+            self._catch_up(comes=True)
+            self.sent(event, now)
+            self._watchdog.left(now)
+        if self._notes and self._alarm.complete and self._watchdog.is_waiting and is_more(event):
+            self._beat.begin()
 
     def sent(self, event: object, now: float) -> None:
         """The provider has sent something; that it is awaited again is not told."""
@@ -151,24 +137,20 @@ class Timekeeper:
         if self._limited and self._turns.add(event, now):
             self._alarm.set()
 
-    def _read_notes(self) -> None:
-        if not self._notes:
+    def _catch_up(self, *, comes: bool = False) -> None:
+        """Tell the watchdog what was noted; `comes` if something else has come just now, which was waited for.
+
+        What is next is told again: the alarm may have to be set anew.
+        """
+        beat = self._beat
+        if not beat.steady:
             return
-        events, came, back = self._notes[0::3], self._notes[1::3], self._notes[2::3]
-        self._notes = []
-        # The watchdog stands where the first of them was awaited.
-        skipped, add = self._watchdog.skipped, self._turns.add
-        if self._counts:
-            for place, event in enumerate(events):
-                add(event, came[place])
-                if place < len(back):
-                    skipped(back[place] - came[place])
-        else:
-            # Of those that only put `idle` off, the last one says it all.
-            last = next((place for place in reversed(range(len(events))) if content_in(events[place]) is not None), 0)
-            skipped(sum(back[:last]) - sum(came[:last]))
-            add(events[last], came[last])
-            skipped(sum(back[last:]) - sum(came[last : len(back)]))
-        if len(back) < len(came):
-            # The last one is still with whoever took it.
-            self._watchdog.left(came[-1])
+        beat.steady = False
+        if (back := beat.back) == NEVER:
+            return
+        self._grace.last_event = back
+        self._watchdog.returned(back)
+        # Content came before, and the next was waited for since; or else after, and nothing is waited for now.
+        self._watchdog.content(back)
+        if beat.puller is None and not comes:
+            self._watchdog.left(back)

@@ -22,7 +22,14 @@ from pydantic_ai.capabilities import (
     WrapRunHandler,
 )
 from pydantic_ai.exceptions import ModelRetry
-from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelResponse, ModelResponseStreamEvent
+from pydantic_ai.messages import (
+    AgentStreamEvent,
+    ModelMessage,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    TextPartDelta,
+)
 from pydantic_ai.models import Model, ModelRequestContext, ModelRequestParameters, StreamedResponse
 from pydantic_ai.output import OutputContext, OutputMode
 from pydantic_ai.run import AgentRunResult
@@ -30,11 +37,13 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 from pydantic_ai.toolsets import ToolsetTool
 
+from ..aio.clock import clock_of
 from ..aio.closing import drain
 from ..errors import StreamTruncated
 from ..reduce.events import StreamRecoveredEvent
 from ..reduce.recovery import Recovery
 from ..reduce.truncation import is_truncated
+from .beat import Beat, is_more
 from .observers import ModelNames
 from .watched import WatchedModel
 
@@ -95,13 +104,15 @@ class ModelWatch(AbstractCapability[Any]):
     names: ModelNames = field(default=ModelNames(), init=False, repr=False)
     """Who was asked last, and who answers."""
 
+    beat: Beat = field(default_factory=Beat, init=False, repr=False)
+    """Where content is noted, in place of telling the observer of it, while that is wanted."""
+
     _output_mode: Callable[[], OutputMode] = field(default=lambda: 'auto', init=False, repr=False)
 
     _reply: ModelResponse | None = field(default=None, init=False, repr=False)
     _rejection: str | None = field(default=None, init=False, repr=False)
     _response: StreamedResponse | None = field(default=None, init=False, repr=False)
     _whole: StreamedResponse | None = field(default=None, init=False, repr=False)
-    _puller: asyncio.Task[Any] | None = field(default=None, init=False, repr=False)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]], init=False, repr=False)
     _ending: bool = field(default=False, init=False, repr=False)
     _failure: Exception | None = field(default=None, init=False, repr=False)
@@ -176,6 +187,10 @@ class ModelWatch(AbstractCapability[Any]):
             if not task.done():
                 await drain(task)
 
+    def listens_to(self, event: AgentStreamEvent) -> bool:
+        """No: pydantic-ai would look through the methods of this class for each event of the run."""
+        return False
+
     def get_wrapper_model(self, model: Model) -> Model:
         """Wrap the model of a request."""
         return WatchedModel(model, self)
@@ -196,7 +211,12 @@ class ModelWatch(AbstractCapability[Any]):
     def finished(self) -> bool:
         """Whether the model has given its finish reason in the response that is being streamed."""
         response = self._response
-        return response is not None and response.get().finish_reason is not None
+        if response is None:
+            return False
+        # What `get` takes it from, without the copies that it makes; some kinds of response know more.
+        return response.finish_reason is not None or (
+            type(response).get is not StreamedResponse.get and response.get().finish_reason is not None
+        )
 
     def end_response(self) -> bool:
         """End the response that is being streamed, as if the provider had closed the connection.
@@ -213,17 +233,17 @@ class ModelWatch(AbstractCapability[Any]):
         return self._interrupt(error)
 
     def _interrupt(self, error: Exception | None) -> bool:
-        if self._puller is None or self._ending:
+        if self.beat.puller is None or self._ending:
             return False
         self._ending, self._failure = True, error
-        self._cancelled_before = self._puller.cancelling()
+        self._cancelled_before = self.beat.puller.cancelling()
         # As asyncio.timeout does it: cancel what waits for the connection, and take the cancellation back there.
-        self._puller.cancel()
+        self.beat.puller.cancel()
         return True
 
     async def opened(self, opening: Awaitable[StreamedResponse]) -> StreamedResponse:
         """Wait for a response to begin, as long as nobody fails it."""
-        self._puller = task = _current_task()
+        self.beat.puller = task = _current_task()
         try:
             return await opening
         except asyncio.CancelledError:
@@ -231,7 +251,7 @@ class ModelWatch(AbstractCapability[Any]):
                 raise
             raise self._failed() from None
         finally:
-            self._puller = None
+            self.beat.puller = None
 
     def whole(self, response: StreamedResponse | None) -> None:
         """Name the response that several attempts make, while there is one."""
@@ -259,34 +279,44 @@ class ModelWatch(AbstractCapability[Any]):
     def detach(self) -> None:
         """The response is over."""
         self._reply = self.reply
-        self._response = self._puller = None
+        self._response = self.beat.puller = None
         self.observer.request_closed()
 
     async def _watched(
         self, response: StreamedResponse, events: AsyncIterator[ModelResponseStreamEvent]
     ) -> AsyncGenerator[ModelResponseStreamEvent]:
-        awaited, told = self.observer.response_awaited, self.observer.response_event
+        awaited, told, beat = self.observer.response_awaited, self.observer.response_event, self.beat
+        pull, loop = events.__anext__, asyncio.get_running_loop()
+        clock = clock_of(loop)
         while True:
             # Asked anew each time: every pull may come from another task.
-            self._puller = task = asyncio.current_task()
-            awaited()
+            beat.puller = task = asyncio.current_task(loop)
+            if beat.steady:
+                beat.back = clock()
+            else:
+                awaited()
             try:
-                event = await anext(events)
+                event = await pull()
             except StopAsyncIteration:
                 break
             except asyncio.CancelledError:
                 if not self._ours(task):
                     raise
                 if self._failure is not None:
-                    self._puller = None
+                    self.beat.puller = None
                     raise self._failed() from None
                 break
-            self._puller = None
-            told(event)
+            beat.puller = None
+            # `is_more`, with no call for text: there may be many events.
+            if not beat.steady or not (
+                (type(event) is PartDeltaEvent and type(event.delta) is TextPartDelta and event.delta.content_delta)
+                or is_more(event)
+            ):
+                told(event)
             yield event
             if self._rejection is not None:
                 break
-        self._puller = None
+        self.beat.puller = None
         if self._rejection is not None:
             # Left in its middle: its connection is closed when its context is left.
             return

@@ -1,6 +1,7 @@
-"""Runs sent to browsers: server-sent events and a WebSocket, for Starlette and FastAPI. See the extra `serve`.
+"""Runs sent to browsers, for Starlette and FastAPI: server-sent events, a WebSocket, Durable Streams.
 
-The names are loaded when they are first used: Starlette is needed by `SSEResponse` and `serve_websocket` only.
+The names are loaded when they are first used: Starlette, of the extra `serve`, is needed by `SSEResponse`,
+`serve_websocket` and `durable_streams` only.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .asked import Asked
     from .browser import BROWSER_CLIENT
+    from .durable.app import DurableStreams, DurableStreamsLimits, durable_streams
     from .frames import Frame, FrameType, FrameView
     from .live import LiveStream, LiveStreams
     from .router import stream_router
@@ -27,6 +29,8 @@ __all__ = [
     'AISDK',
     'BROWSER_CLIENT',
     'Asked',
+    'DurableStreams',
+    'DurableStreamsLimits',
     'Frame',
     'FrameType',
     'FrameView',
@@ -39,6 +43,7 @@ __all__ = [
     'WireFormat',
     'WorkflowStep',
     'WorkflowStreams',
+    'durable_streams',
     'serve_websocket',
     'stream_router',
 ]
@@ -48,6 +53,8 @@ _MODULES = {
     'AISDK': 'ui_wire',
     'Asked': 'asked',
     'BROWSER_CLIENT': 'browser',
+    'DurableStreams': 'durable.app',
+    'DurableStreamsLimits': 'durable.app',
     'Frame': 'frames',
     'FrameType': 'frames',
     'FrameView': 'frames',
@@ -60,6 +67,7 @@ _MODULES = {
     'WireFormat': 'wire',
     'WorkflowStep': 'workflow_streams',
     'WorkflowStreams': 'workflow_streams',
+    'durable_streams': 'durable.app',
     'serve_websocket': 'websocket',
     'stream_router': 'router',
 }

@@ -16,7 +16,7 @@ from ..errors import StreamUsageError
 from ..partials.json_patch import json_patch
 from ..partials.partial_output import PartialOutput
 from ..reduce.content import text_in, thinking_in
-from ..reduce.events import AttemptRejectedEvent, RunEvent, takes_back
+from ..reduce.events import AttemptRejectedEvent, RunEvent, StreamRecoveredEvent
 from ..reduce.tool_call import ToolCall
 from ..run.output_views import PartialOutputView
 from ..run.stream import RunStream
@@ -155,7 +155,7 @@ class _Reader:
                 # Without the reason: it is the text of an exception.
                 yield frame('retraction', attempt=event.attempt, text=event.text)
         elif isinstance(event, CustomEvent):
-            if takes_back(event) and self.tells('retraction'):
+            if isinstance(event, StreamRecoveredEvent) and event.step == 'restart' and self.tells('retraction'):
                 yield frame('retraction', text=event.text)
             if self.tells('progress') and event.ui:
                 yield frame('progress', tool_call_id=event.tool_call_id, name=event.name, payload=event.to_payload())

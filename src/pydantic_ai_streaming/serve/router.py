@@ -23,7 +23,7 @@ from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .session import Session
 from .source import Source
-from .wire import AG_UI, AI_SDK, WireFormat
+from .wire import AG_UI, AI_SDK, FORMATS, WireFormat
 
 if TYPE_CHECKING:
     from pydantic_ai.agent import AbstractAgent
@@ -105,8 +105,9 @@ def stream_router(
 
         with TestClient(app) as client:
             stream = client.post('/runs/', json={'prompt': 'Count'}).json()['stream']
-            seen = client.get(f'/runs/{stream}', headers={'Last-Event-ID': f'{stream}:1'})
-            print(*(line for line in seen.text.splitlines() if line.startswith('data')), sep='\n')
+            assert 'One' in client.get(f'/runs/{stream}').text
+            rest = client.get(f'/runs/{stream}', headers={'Last-Event-ID': f'{stream}:1'})
+            print(*(line for line in rest.text.splitlines() if line.startswith('data')), sep='\n')
         #> data: {"type":"text","text":"two."}
         #> data: {"type":"end","finish":"complete"}
         ```
@@ -257,8 +258,8 @@ class _Routes:
         if name not in self.runner.formats:
             raise Refused(400, 'unknown_format', f'The formats are {sorted(self.runner.formats)}.')
         head = await self.owned(stream_id, owner)
-        if name not in head.details.get('formats', ()):
-            raise Refused(400, 'unknown_format', f'This stream is written in {head.details.get("formats")}.')
+        if name not in head.details.get(FORMATS, ()):
+            raise Refused(400, 'unknown_format', f'This stream is written in {head.details.get(FORMATS)}.')
         offset = _offset(request, head)
         if head.closed and offset == head.length:
             return Response(status_code=204)  # an EventSource connects no more after this
@@ -274,7 +275,7 @@ class _Routes:
     async def owned(self, stream_id: str, owner: str | None) -> Head:
         """A stream of this owner. Another's is as missing as one that there is not."""
         head = await self._log.head(stream_id)
-        if head.owner != owner or 'formats' not in head.details:
+        if head.owner != owner or FORMATS not in head.details:
             raise StreamMissing(stream_id)
         return head
 

@@ -15,7 +15,7 @@ from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
 from .running import Running
 from .source import Source, refuse_started
-from .wire import Frames, WireFormat
+from .wire import FORMATS, Frames, WireFormat
 
 __all__ = ['StreamRunner']
 
@@ -23,9 +23,6 @@ logger = logging.getLogger(__name__)
 
 LAST_WRITES: Final = 5.0
 """Seconds that a log which cannot be reached gets to come back, when this process ends."""
-
-FORMATS: Final = 'formats'
-"""Where the details of a stream say what it is written in: so others know that it is a run's, and how to end it."""
 
 
 class StreamRunner:

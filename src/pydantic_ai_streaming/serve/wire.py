@@ -6,18 +6,22 @@ import asyncio
 import logging
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from ..core.pacing import Smoothing
+from ..logs.heads import Slice
 from ..run.stream import RunStream
 from .frames import FRAMES, FrameType, FrameView, frame, stats_frame
 
-__all__ = ['AG_UI', 'AI_SDK', 'Ending', 'Frames', 'WireFormat', 'ending_of', 'last_frame']
+__all__ = ['AG_UI', 'AI_SDK', 'FORMATS', 'Ending', 'Frames', 'WireFormat', 'ending_of', 'frames_in', 'last_frame']
 
 AI_SDK: Final = 'ai-sdk'
 AG_UI: Final = 'ag-ui'
+
+FORMATS: Final = 'formats'
+"""Where the details of a stream say what it is written in: so others know that it is a run's, and how to end it."""
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +141,13 @@ class Frames(WireFormat):
 
     def lost(self) -> list[str]:  # noqa: D102 - as WireFormat
         return [last_frame(Ending(finish='lost'))]
+
+
+def frames_in(part: Slice) -> Sequence[bytes]:
+    """The entries of a stream for a client that knows of no formats: of a run, its frames; of any other stream, all."""
+    if FORMATS not in part.head.details:
+        return part.entries
+    return [entry for entry in part.entries if entry.startswith(b'{')]
 
 
 def last_frame(how: Ending) -> str:

@@ -17,7 +17,7 @@ from ..logs.log import StreamLog
 from ..logs.producer import Producer
 from .frames import Frame, frame
 from .step_track import StepTrack, tracks_of
-from .wire import Ending, ending_of, last_frame
+from .wire import FORMATS, Ending, Frames, ending_of, last_frame
 
 if TYPE_CHECKING:
     from pydantic_ai.tools import RunContext
@@ -26,7 +26,7 @@ __all__ = ['WorkflowStep', 'WorkflowStreams', 'dbos_step']
 
 logger = logging.getLogger(__name__)
 
-DETAILS: Final = {'formats': {'frames': 'workflow'}}
+DETAILS: Final = {FORMATS: {Frames.name: 'workflow'}}
 """What the streams are written in. Not as a list, as for a run of a `StreamRunner`, which others end when its process
 is gone: of a workflow the engine knows that it goes on."""
 

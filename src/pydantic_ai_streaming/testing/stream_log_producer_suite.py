@@ -11,7 +11,7 @@ import pytest
 from ..errors import StreamFenced, StreamLogError, StreamMissing
 from ..logs.heads import Head, Write
 from ..logs.log import StreamLog
-from .stream_log_reading import eventually, everything, refused, some
+from .stream_log_reading import LONG, eventually, everything, refused, some
 
 __all__ = ['StreamLogProducerSuite']
 
@@ -29,7 +29,7 @@ class StreamLogProducerSuite:
     # Leases and epochs
 
     async def test_a_lease_is_renewed_as_long_as_the_process_lives(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log(lease=0.9) as log, open_log() as another:
+        async with open_log(lease=0.9) as log, open_log(lease=LONG) as another:
             producer = await log.create('a')
             for _ in range(10):
                 await asyncio.sleep(0.2)
@@ -42,7 +42,7 @@ class StreamLogProducerSuite:
     async def test_a_stream_whose_process_has_gone_is_ended_by_another(
         self, open_log: Callable[..., StreamLog]
     ) -> None:
-        async with open_log() as log:
+        async with open_log(lease=LONG) as log:
             async with open_log(lease=0.3) as gone:
                 producer = await gone.create('a')
                 await (await gone.create('closed')).close()
@@ -62,7 +62,7 @@ class StreamLogProducerSuite:
             assert await everything(follower) == [*some(2), b'its producer was lost']
 
     async def test_of_many_that_take_over_one_does(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             await log.create('a')
             await another.head('a')
             await _let_lapse(log, 'a')
@@ -74,7 +74,7 @@ class StreamLogProducerSuite:
     async def test_a_producer_that_was_taken_for_dead_writes_nothing_more(
         self, open_log: Callable[..., StreamLog]
     ) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             zombie = await log.create('a')
             await zombie.append(some(1))
             await _let_lapse(log, 'a')
@@ -89,7 +89,7 @@ class StreamLogProducerSuite:
             assert await everything(await log.follow('a')) == some(2)
 
     async def test_a_producer_that_comes_back_in_time_goes_on(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             producer = await log.create('a')
             await _let_lapse(log, 'a')
             assert list(await another.lapsed()) == ['a']
@@ -99,7 +99,7 @@ class StreamLogProducerSuite:
             assert await producer.append(some(1)) == 1
 
     async def test_a_stop_reaches_the_producer_wherever_it_is(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             for asked in (log, another):
                 producer = await log.create()
                 assert not producer.stopping
@@ -116,7 +116,7 @@ class StreamLogProducerSuite:
     async def test_a_producer_hears_that_its_stream_is_anothers_or_gone(
         self, open_log: Callable[..., StreamLog]
     ) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             taken, deleted = await log.create('taken'), await log.create('deleted')
             waiting = [asyncio.create_task(one.until_stopped()) for one in (taken, deleted)]
             await _let_lapse(log, 'taken')
@@ -129,7 +129,7 @@ class StreamLogProducerSuite:
     # Conditions, and writes that are tried again
 
     async def test_a_write_with_a_token_is_done_once(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             await log.create('a')
             write = Write(stream_id='a', entries=some(2), token='first')
             for one in (log, another, log):
@@ -150,7 +150,7 @@ class StreamLogProducerSuite:
     async def test_a_write_whose_conditions_do_not_hold_changes_nothing(
         self, open_log: Callable[..., StreamLog]
     ) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             await log.create('a', details={'kept': True})
             await another.write(Write(stream_id='a', entries=some(2), token='t'))
             await _let_lapse(log, 'a')
@@ -175,7 +175,7 @@ class StreamLogProducerSuite:
             assert after.details == {'kept': False}
 
     async def test_a_version_counts_what_readers_see(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             await log.create('a')
             await log.write(Write(stream_id='a', lease=1000))
             await another.write(Write(stream_id='a'))
@@ -185,7 +185,7 @@ class StreamLogProducerSuite:
             assert (await another.head('a')).version == 3
 
     async def test_details_are_kept_as_they_were_given(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             details = {'run': {'ids': [1, 2]}, 'ü': None}
             await log.create('a', details=details)
             details['run'] = {}
@@ -196,7 +196,7 @@ class StreamLogProducerSuite:
     # Many at once
 
     async def test_a_cancelled_append_is_whole_or_not_there(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             producer = await log.create('a')
             followers = [await one.follow('a') for one in (log, another)]
             for number in range(40):
@@ -211,7 +211,7 @@ class StreamLogProducerSuite:
             assert await everything(followers[1]) == found
 
     async def test_appends_at_once_are_done_in_their_order(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             producer = await log.create('a')
             await another.create('b')
             follower = await another.follow('a')
@@ -225,7 +225,7 @@ class StreamLogProducerSuite:
             assert await everything(follower) == some(500)
 
     async def test_eight_writers_lose_nothing_and_keep_their_order(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             await log.create('a')
             follower = await another.follow('a')
 
@@ -243,7 +243,7 @@ class StreamLogProducerSuite:
                 assert own == [b'%d %d' % (writer, number) for number in range(25)]
 
     async def test_writers_that_compare_versions_lose_no_update(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             await log.create('a', details={'count': 0})
 
             async def count(own: StreamLog) -> None:
@@ -261,7 +261,7 @@ class StreamLogProducerSuite:
             assert (await log.head('a')).details == {'count': 40}
 
     async def test_an_owner_has_the_streams_that_are_there(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             for number in range(6):
                 await log.create(f's{number}', owner='ada' if number % 2 else 'bob', details={'number': number})
             await log.create('nobodys')
@@ -274,14 +274,14 @@ class StreamLogProducerSuite:
                 assert list(await one.owned('')) == list(await one.owned('ad')) == []
 
     async def test_a_log_that_was_closed_has_kept_everything(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log:
-            async with open_log() as first:
+        async with open_log(lease=LONG) as log:
+            async with open_log(lease=LONG) as first:
                 producer = await first.create('a')
                 last = asyncio.create_task(producer.append(some(3)))
                 await asyncio.sleep(0)
             await asyncio.wait([last])
             assert list((await log.read('a')).entries) == some(3)
-            async with open_log() as second:
+            async with open_log(lease=LONG) as second:
                 assert list((await second.read('a')).entries) == some(3)
             with pytest.raises(StreamMissing):
                 await log.read('b')

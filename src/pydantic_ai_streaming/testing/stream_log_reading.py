@@ -9,7 +9,10 @@ from typing import Any
 from ..errors import StreamLogError
 from ..logs.tail import Follower
 
-__all__ = ['eventually', 'everything', 'refused', 'some']
+__all__ = ['LONG', 'eventually', 'everything', 'refused', 'some']
+
+LONG = 1000.0
+"""Seconds of a lease that is not renewed while a test runs: what a renewal brings to light would hide what is amiss."""
 
 WITHIN = 20.0
 """Seconds after which something that has to happen has not: long, for a machine with much else to do."""

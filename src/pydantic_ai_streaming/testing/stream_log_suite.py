@@ -14,7 +14,7 @@ from ..logs import tail as tails
 from ..logs.heads import Write
 from ..logs.log import StreamLog
 from .stream_log_producer_suite import StreamLogProducerSuite
-from .stream_log_reading import everything, refused, some
+from .stream_log_reading import LONG, everything, refused, some
 
 __all__ = ['StreamLogSuite']
 
@@ -26,7 +26,7 @@ class StreamLogSuite(StreamLogProducerSuite):
 
     `open_log` is a fixture: a function that makes a log, not opened yet. What it makes in one test is all over the same
     place, as if each were another process's, and that place is empty when the test begins. The suite calls it with
-    `lease=`, in seconds, or without anything. Needs pytest-asyncio.
+    `lease=`, in seconds. Needs pytest-asyncio.
 
     Example:
         ```python
@@ -48,7 +48,7 @@ class StreamLogSuite(StreamLogProducerSuite):
     # Entries and offsets
 
     async def test_entries_are_read_in_their_order_from_any_offset(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log:
+        async with open_log(lease=LONG) as log:
             producer = await log.create('a')
             assert [await producer.append(some(3)), await producer.append(some(1, 3))] == [3, 4]
             assert await producer.append(some(20, 4)) == 24
@@ -60,7 +60,7 @@ class StreamLogSuite(StreamLogProducerSuite):
                     assert part.head.length == 24
 
     async def test_beyond_the_end_there_is_nothing(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log:
+        async with open_log(lease=LONG) as log:
             producer = await log.create('a')
             await producer.append(some(3))
             for offset in (3, 4, 10**9, 2**40):
@@ -88,7 +88,7 @@ class StreamLogSuite(StreamLogProducerSuite):
             b'7',
             b'',
         ]
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             follower = await another.follow((await log.create('a')).stream_id)
             await log.write(Write(stream_id='a', entries=entries))
             await log.write(Write(stream_id='a', entries=[]))
@@ -99,7 +99,7 @@ class StreamLogSuite(StreamLogProducerSuite):
                 assert list((await another.read('a', offset, limit=1)).entries) == entries[offset : offset + 1]
 
     async def test_an_append_of_many_entries_is_whole(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             producer = await log.create('a')
             follower = await another.follow('a')
             assert await producer.append(some(20_000)) == 20_000
@@ -109,7 +109,7 @@ class StreamLogSuite(StreamLogProducerSuite):
 
     async def test_many_megabytes_come_a_slice_at_a_time(self, open_log: Callable[..., StreamLog]) -> None:
         entries = [bytes([number]) * 2**20 for number in range(12)]
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             producer = await log.create('a')
             await asyncio.gather(*(producer.append([entry]) for entry in entries))
             await producer.close()
@@ -119,7 +119,7 @@ class StreamLogSuite(StreamLogProducerSuite):
         'name', ["it's", '100 %s', 'naïve 🦜', 'a:b*c', '{"a": 1}', 'x' * 500, 'A', 'a ', 'a\x00b', '']
     )
     async def test_a_stream_has_any_name(self, open_log: Callable[..., StreamLog], name: str) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             other = await log.create('a', owner='a')
             producer = await log.create(name, owner=name, details={name: name})
             follower = await another.follow(name)
@@ -131,19 +131,24 @@ class StreamLogSuite(StreamLogProducerSuite):
             assert (head.stream_id, head.owner, head.details) == (name, name, {name: name})
 
     async def test_what_cannot_be_stored_is_refused_and_the_rest_done(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log:
+        async with open_log(lease=LONG) as log:
             unstorable: list[Any] = [object(), {1, 2}, b'bytes']
             streams = [log.create(f's{number}', details={'it': it}) for number, it in enumerate([*unstorable, 'fine'])]
             done = await asyncio.gather(*streams, log.create('\ud800'), return_exceptions=True)
             reasons = [one.reason if isinstance(one, StoreError) else one for one in done]
             assert [*reasons[:3], reasons[4]] == ['unstorable'] * 4
             assert (await log.read('s3')).head.details == {'it': 'fine'}
+            wrong: list[Any] = [['text'], b'bytes', [b'fine', bytearray(b'not')]]
+            writes = [Write(stream_id='s3', entries=entries) for entries in (*wrong, [b'fine'])]
+            done = await asyncio.gather(*map(log.write, writes), return_exceptions=True)
+            assert [type(one) for one in done[:3]] == [TypeError] * 3
+            assert list((await log.read('s3')).entries) == [b'fine']
             assert await log.owned('\ud800') == []
             with pytest.raises(StreamMissing):
                 await log.read('\ud800')
 
     async def test_a_stream_that_is_not_there_is_missing(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log:
+        async with open_log(lease=LONG) as log:
             await log.create('another')
             for ask in (log.read, log.follow, log.stop, log.delete, log.take_over, log.head):
                 with pytest.raises(StreamMissing):
@@ -153,7 +158,7 @@ class StreamLogSuite(StreamLogProducerSuite):
             assert await log.lapsed() == await log.owned('ada') == []
 
     async def test_of_many_that_make_a_stream_one_does(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             makes = [one.create('a', owner=str(number)) for number, one in enumerate([log, another] * 4)]
             made = await asyncio.gather(*makes, return_exceptions=True)
             (first,) = [number for number, one in enumerate(made) if not isinstance(one, BaseException)]
@@ -164,7 +169,7 @@ class StreamLogSuite(StreamLogProducerSuite):
 
     @pytest.mark.parametrize('offset', [0, 1, 5, 10, 12, 15])
     async def test_who_follows_gets_everything_once(self, open_log: Callable[..., StreamLog], offset: int) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             producer = await log.create('a')
             await producer.append(some(10))
             followers = [await one.follow('a', offset) for one in (log, another)]
@@ -180,7 +185,7 @@ class StreamLogSuite(StreamLogProducerSuite):
 
     async def test_many_follow_many_streams_from_anywhere(self, open_log: Callable[..., StreamLog]) -> None:
         random = Random(7)
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             producers = [await log.create(f's{number}') for number in range(5)]
 
             async def follow(log: StreamLog) -> None:
@@ -197,22 +202,25 @@ class StreamLogSuite(StreamLogProducerSuite):
             await asyncio.gather(*(producer.close() for producer in producers))
             await asyncio.gather(*following)
 
-    async def test_who_is_far_behind_gets_everything_too(
+    async def test_who_is_far_behind_gets_everything_and_who_is_not_does_too(
         self, open_log: Callable[..., StreamLog], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(tails, 'WINDOW', 500)
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             producer = await log.create('a')
-            followers = [await one.follow('a', offset) for one in (log, another) for offset in (0, 7, 950)]
+            prompt = [asyncio.create_task(everything(await one.follow('a', 3))) for one in (log, another)]
+            late = [await one.follow('a', offset) for one in (log, another) for offset in (0, 7, 950)]
             for start in range(0, 1000, 50):
-                await producer.append(some(50, start))
-            followers += [await one.follow('a', offset) for one in (log, another) for offset in (0, 7, 950)]
+                await asyncio.gather(*(producer.append(some(10, start + ten)) for ten in range(0, 50, 10)))
+                await asyncio.sleep(0.01)
+            late += [await one.follow('a', offset) for one in (log, another) for offset in (0, 7, 950, 999)]
             await producer.close()
-            found = await asyncio.gather(*map(everything, followers))
-            assert found == [some(1000)[offset:] for offset in (0, 7, 950) * 4]
+            assert await asyncio.gather(*prompt) == [some(997, 3)] * 2
+            found = await asyncio.gather(*map(everything, late))
+            assert found == [some(1000)[offset:] for offset in (0, 7, 950) * 2 + (0, 7, 950, 999) * 2]
 
     async def test_the_last_entries_come_with_the_end(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             for number in range(10):
                 producer = await log.create(f's{number}')
                 followers = [await one.follow(f's{number}') for one in (log, another)]
@@ -223,7 +231,7 @@ class StreamLogSuite(StreamLogProducerSuite):
                     assert (list(part.entries), part.last) == ([b'end'], True)
 
     async def test_a_closed_stream_takes_nothing(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             producer = await log.create('a')
             await another.head('a')
             await producer.close([b'end'])
@@ -238,7 +246,7 @@ class StreamLogSuite(StreamLogProducerSuite):
     # Deleting, expiring, making anew
 
     async def test_who_follows_a_deleted_stream_is_told(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             producer = await log.create('a', owner='ada')
             await producer.append(some(2))
             following = [asyncio.create_task(everything(await one.follow('a'))) for one in (log, another)]
@@ -251,7 +259,7 @@ class StreamLogSuite(StreamLogProducerSuite):
             assert list(await log.owned('ada')) == list(await another.lapsed()) == []
 
     async def test_a_stream_that_is_made_anew_is_another_one(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             old = await log.create('a', owner='ada')
             await old.append(some(5))
             await old.append(some(5, 5))
@@ -271,7 +279,7 @@ class StreamLogSuite(StreamLogProducerSuite):
                 assert list(await one.owned('ada')) == []
 
     async def test_deleting_and_making_anew_at_once(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             first = await log.create('a')
             await first.append(some(3))
             follower = await another.follow('a', 3)
@@ -282,7 +290,7 @@ class StreamLogSuite(StreamLogProducerSuite):
             assert list((await another.read('a')).entries) == [b'new']
 
     async def test_a_stream_expires_after_its_last_write(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log() as log, open_log() as another:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
             kept = await log.create('kept', ttl=None, owner='ada')
             producer = await log.create('a', ttl=0.6, owner='ada')
             for number in range(5):
@@ -305,7 +313,7 @@ class StreamLogSuite(StreamLogProducerSuite):
     async def test_what_is_made_anew_is_not_swept_away_with_what_had_expired(
         self, open_log: Callable[..., StreamLog]
     ) -> None:
-        async with open_log() as log:
+        async with open_log(lease=LONG) as log:
             old = await log.create('a', ttl=0.1, owner='ada')
             await old.close(some(3))
             await asyncio.sleep(0.2)
@@ -316,7 +324,7 @@ class StreamLogSuite(StreamLogProducerSuite):
             assert len(await log.owned('ada')) == 1
 
     async def test_who_produces_keeps_a_stream_longer_than_its_ttl(self, open_log: Callable[..., StreamLog]) -> None:
-        async with open_log(lease=0.6) as log, open_log() as another:
+        async with open_log(lease=0.6) as log, open_log(lease=LONG) as another:
             producer = await log.create('a', ttl=1.0)
             await asyncio.sleep(1.6)
             assert (await another.head('a')).length == 0

@@ -1,0 +1,140 @@
+"""Forks: streams that begin with what another one has.
+
+A fork has a copy, so that it may outlive its source by any length, and its entries have the offsets that they have
+there. A long one is copied in several writes, unseen until it is whole; whoever asks for it goes on where the last one
+stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ...logs.heads import Head, Slice, Write
+from .answers import Answer, Refused, Step, refusal
+from .asking import Create, Fork
+from .creating import beginning, comes_from, created, found, life, own_messages
+from .kept import Kept, Origin, described, kept_in
+from .messages import is_json, media_type
+
+__all__ = ['MOST_FORKS', 'Source', 'copied', 'decide_fork']
+
+MOST_FORKS = 256
+"""Forks that a stream may have at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The stream that a fork is made of.
+
+    Attributes:
+        part: It, with entries that were not copied yet.
+        next: The entry at which the fork begins to differ, where that is within one.
+        forks: Those of its forks that are there.
+    """
+
+    part: Slice
+    next: bytes | None
+    forks: tuple[str, ...]
+
+
+def copied(create: Create, head: Head | None) -> int | None:
+    """How many entries a fork has that is not whole; `None` if it is, or is something else."""
+    if head is None:
+        return 0
+    kept = kept_in(head)
+    if kept is None or not kept.copying or kept.origin is None or not comes_from(create, kept.origin):
+        return None
+    return head.length
+
+
+def decide_fork(
+    create: Create, fork: Fork, head: Head | None, source: Source | None, content_type: str
+) -> Answer | Step:
+    """What to write next, or what to answer.
+
+    Args:
+        create: What is asked for.
+        fork: Of which stream.
+        head: The fork as it is, if it is there.
+        source: The stream that it is made of, if that is there.
+        content_type: Of streams that were not made through this protocol and do not say it.
+    """
+    if (first := copied(create, head)) is None:
+        assert head is not None  # else it has none
+        return found(create, head)
+    known = None if source is None else described(source.part.head, content_type)
+    if source is None or known is None or known.copying or _replaced(head, source):
+        lost = refusal(404, 'There is no such stream to fork.')
+        return lost if head is None else Step([_withdrawn(head)], lambda _: lost)
+    try:
+        return _next(create, _origin(create, fork, head, source, known), head, source, known, first)
+    except Refused as refused:
+        return refused.answer
+
+
+def _replaced(head: Head | None, source: Source) -> bool:
+    kept = None if head is None else kept_in(head)
+    return kept is not None and kept.origin is not None and kept.origin.incarnation != source.part.head.incarnation
+
+
+def _withdrawn(head: Head) -> Write:
+    return Write(stream_id=head.stream_id, incarnation=head.incarnation, version=head.version, delete=True)
+
+
+def _origin(create: Create, fork: Fork, head: Head | None, source: Source, known: Kept) -> Origin:
+    """How much a fork begins with.
+
+    Raises:
+        Refused: It is not there, or may not be had.
+    """
+    if head is not None and (kept := kept_in(head)) is not None and kept.origin is not None:
+        return kept.origin
+    at = source.part.head
+    if known.deleted:
+        raise Refused(409, 'The stream to fork was deleted.')
+    if create.content_type is not None and media_type(create.content_type) != media_type(known.content_type):
+        raise Refused(409, 'The stream to fork has another content type.')
+    offset = at.length if fork.offset is None else fork.offset
+    if offset > at.length:
+        raise Refused(400, 'Stream-Fork-Offset is beyond the end of the stream.')
+    available = at.length - offset if is_json(known.content_type) else len(source.next or b'')
+    if fork.sub > available:
+        raise Refused(400, 'Stream-Fork-Sub-Offset is beyond what there is.')
+    return Origin(fork.source, at.incarnation, offset, fork.sub)
+
+
+def _next(create: Create, origin: Origin, head: Head | None, source: Source, known: Kept, first: int) -> Answer | Step:
+    at = source.part.head
+    messages = own_messages(create, known.content_type)
+    registered = kept_in(at)
+    if registered is not None and create.stream_id not in registered.forks:
+        if len(source.forks) >= MOST_FORKS:
+            return refusal(409, f'The stream to fork has {MOST_FORKS} forks already.')
+        registered = replace(registered, forks=(*source.forks, create.stream_id))
+        return Step([_change(at, Write(stream_id=at.stream_id, details=registered.written(at.details)))])
+    whole = origin.offset + (origin.sub if is_json(known.content_type) else 0)
+    entries = list(source.part.entries[: whole - first])
+    kept = Kept(content_type=known.content_type, expires_at=create.expires_at, origin=origin)
+    ttl = create.ttl
+    if ttl is None and create.expires_at is None:
+        kept = replace(kept, expires_at=known.expires_at)
+        ttl = None if at.ttl is None else math.ceil(at.ttl)
+    answer = None
+    if first + len(entries) < whole:
+        kept = replace(kept, copying=True)
+    else:
+        if origin.sub and source.next is not None and not is_json(known.content_type):
+            entries.append(source.next[: origin.sub])
+        entries += messages
+        answer = partial(created, create, known.content_type)
+    closes = create.close and answer is not None
+    if head is None:
+        return Step([beginning(create, kept, ttl, entries, close=closes)], answer)
+    write = Write(stream_id=head.stream_id, entries=entries, close=closes, details=kept.written(head.details))
+    return Step([_change(head, replace(write, expires_in=life(kept, create.now)))], answer)
+
+
+def _change(head: Head, write: Write) -> Write:
+    return replace(write, incarnation=head.incarnation, version=head.version)

@@ -1,0 +1,73 @@
+"""Entries as events: complete at every cut, the same for all who read them, each with the position of its client."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pydantic_ai_streaming.core.sse import SSEDecoder
+from pydantic_ai_streaming.logs import Head, Slice
+from pydantic_ai_streaming.serve.durable.events import EVENT_SIZE, MOST_KEPT, EventWriter
+from pydantic_ai_streaming.serve.durable.offsets import offset_of
+
+
+def stream(length: int, *, closed: bool = False) -> Head:
+    return Head(stream_id='s', incarnation='x', length=length, closed=closed)
+
+
+def told(pieces: list[bytes]) -> list[tuple[str, str]]:
+    return [(event.event, event.data) for event in SSEDecoder(limit=2**30).feed(b''.join(pieces))]
+
+
+SIZES = st.lists(st.sampled_from([1, 100, EVENT_SIZE // 2, EVENT_SIZE - 10, EVENT_SIZE, 2 * EVENT_SIZE]), max_size=6)
+
+
+@given(sizes=SIZES, more=st.integers(0, 2), closed=st.booleans())
+def test_events_have_all_entries_in_order_and_each_is_followed_by_its_position(
+    sizes: list[int], more: int, closed: bool
+) -> None:
+    entries = [json.dumps('x' * size).encode() for size in sizes]
+    part = Slice(stream(len(entries) + more, closed=closed), 0, entries)
+    events = told(list(EventWriter().events(part, 'application/json', '7')))
+    data = [json.loads(text) for kind, text in events if kind == 'data']
+    controls = [json.loads(text) for kind, text in events if kind == 'control']
+    assert [text for texts in data for text in texts] == ['x' * size for size in sizes]
+    assert [kind for kind, _ in events] == (['data', 'control'] * len(data) or ['control'])
+    ends = [offset_of(control['streamNextOffset']) for control in controls]
+    assert ends == [sum(map(len, data[: number + 1])) for number in range(len(data))] or ends == [0]
+    for control, end in zip(controls, ends, strict=True):
+        assert control.get('upToDate', False) == (end == part.head.length)
+        assert ('streamClosed' in control) == (closed and end == part.head.length) == ('streamCursor' not in control)
+
+
+def test_who_reads_the_same_entries_later_is_told_what_is_so_by_then() -> None:
+    writer, entries = EventWriter(), [b'1', b'2']
+    at_once = told(list(writer.events(Slice(stream(2), 0, entries), 'application/json', '7')))
+    later = told(list(writer.events(Slice(stream(3), 0, entries), 'application/json', '8')))
+    at_last = told(list(writer.events(Slice(stream(2, closed=True), 0, entries), 'application/json', '9')))
+    assert at_once[0] == later[0] == at_last[0] == ('data', '[1,2]')
+    positions = [set(json.loads(events[1][1])) - {'streamNextOffset'} for events in (at_once, later, at_last)]
+    assert positions == [{'streamCursor', 'upToDate'}, {'streamCursor'}, {'streamClosed', 'upToDate'}]
+    more = told(list(writer.events(Slice(stream(3), 0, [*entries, b'3']), 'application/json', '9')))
+    assert more[0] == ('data', '[1,2,3]')
+
+
+def test_what_is_kept_for_the_next_client_has_a_bound() -> None:
+    writer = EventWriter()
+    for number in range(10 * MOST_KEPT):
+        part = Slice(stream(number + 1), number, [b'x' * EVENT_SIZE * (1 + number % 4)])
+        list(writer.events(part, 'application/octet-stream', '7'))
+    kept = writer._kept.values()  # pyright: ignore[reportPrivateUsage] - it is what is to be bounded
+    assert 0 < sum(map(sys.getsizeof, kept)) <= MOST_KEPT * 2 * EVENT_SIZE + 100 * MOST_KEPT
+
+
+@pytest.mark.parametrize('content_type', ['application/octet-stream', 'image/png', 'application/x-ndjson', ''])
+def test_bytes_that_are_not_text_go_as_base64(content_type: str) -> None:
+    part = Slice(stream(2), 0, [b'\x00\r\n\xff', b'\n'])
+    [(kind, text), _] = told(list(EventWriter().events(part, content_type, '7')))
+    assert (kind, base64.b64decode(text)) == ('data', b'\x00\r\n\xff\n')
