@@ -71,6 +71,7 @@ class WorkflowStreams:
         where: Says where a run is. For DBOS by default.
         ttl: Seconds after its last entry after which a stream is forgotten.
         patience: Seconds that a log which cannot be reached gets to come back, before the step fails.
+        steps_move: Whether the steps of a workflow may run in different processes: then each gives the stream back.
     """
 
     def __init__(
@@ -80,11 +81,13 @@ class WorkflowStreams:
         where: Callable[[], WorkflowStep] = dbos_step,
         ttl: float = 86_400.0,
         patience: float = 30.0,
+        steps_move: bool = False,
     ) -> None:
         self._open_log = log
         self._where = where
         self._ttl = ttl
         self._patience = patience
+        self._steps_move = steps_move
         self._here: WeakKeyDictionary[asyncio.AbstractEventLoop, _Here] = WeakKeyDictionary()
 
     async def prepare(self, workflow_id: str, *, owner: str | None = None) -> None:
@@ -122,7 +125,7 @@ class WorkflowStreams:
         try:
             yield
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit):
-            await self._leave(workflow_id)
+            await self._leave(workflow_id, self._mine.streams.get(workflow_id))
             raise
         except Exception as error:
             await self._end(workflow_id, ending_of(None, error, stream_id=workflow_id))
@@ -139,11 +142,12 @@ class WorkflowStreams:
         It returns when all of it is in the log, so that what the engine takes for done can be read.
 
         Raises:
-            StoreUnavailable: The log could not be reached in time.
+            StoreUnavailable: The log could not be reached in time. What it has is read again before the step is.
         """
         workflow_id, step = self._where()
         stream = await self._stream(workflow_id)
         track = stream.track(step or '')
+        stream.steps += 1
         try:
             try:
                 async for event in events:
@@ -151,10 +155,11 @@ class WorkflowStreams:
                 stream.put(track.end())
             finally:
                 await stream.flush()
-        except StoreUnavailable:
-            # What the log has of this step is to be read again before it is run again.
-            await self._leave(workflow_id)
-            raise
+        finally:
+            stream.steps -= 1
+            # Where the log has failed, what it has is to be read before the step is run again.
+            if stream.failed or (self._steps_move and not stream.steps):
+                await self._leave(workflow_id, stream)
 
     async def close(self) -> None:
         """Leave the streams of this event loop to others, and close its log."""
@@ -169,9 +174,10 @@ class WorkflowStreams:
         self._mine.streams.pop(workflow_id, None)
         await stream.end(last_frame(how))
 
-    async def _leave(self, workflow_id: str) -> None:
-        stream = self._mine.streams.pop(workflow_id, None)
+    async def _leave(self, workflow_id: str, stream: _Stream | None) -> None:
         if stream is not None:
+            if self._mine.streams.get(workflow_id) is stream:  # and not one that was opened since
+                del self._mine.streams[workflow_id]
             await stream.leave()
 
     async def _stream(self, workflow_id: str) -> _Stream:
@@ -210,7 +216,10 @@ class _Here:
 
 
 class _Stream:
-    """The stream of a workflow, in the process that runs it. `producer` is `None` if it is over, or another's."""
+    """The stream of a workflow, in the process that runs it.
+
+    `producer` is `None` if it is over, or another's: what is still written goes nowhere.
+    """
 
     def __init__(
         self, log: StreamLog, producer: Producer | None, tracks: dict[str, StepTrack], patience: float
@@ -221,6 +230,8 @@ class _Stream:
         self._patience = patience
         self._waiting: list[bytes] = []
         self._writing: asyncio.Task[None] | None = None
+        self.steps = 0  # that are written just now
+        self.failed: StoreUnavailable | None = None
 
     def track(self, step: str) -> StepTrack:
         track = self._tracks.setdefault(step, StepTrack(step))
@@ -238,12 +249,13 @@ class _Stream:
         """Wait until everything is written."""
         if self._writing is not None:
             await over(self._writing)
-            self._writing.result()
+        if self.failed is not None:
+            raise self.failed
 
     async def _write(self) -> None:
         while self._waiting:
             entries, self._waiting = self._waiting, []
-            if self._producer is None:
+            if self._producer is None or self.failed:
                 return
             try:
                 await self._producer.append(entries, patience=self._patience)
@@ -251,6 +263,8 @@ class _Stream:
                 # The run is not to fail for it: its engine decides who goes on with it.
                 logger.warning('Stream %s is written by this process no more: %s', self._producer.stream_id, error)
                 self._producer = None
+            except StoreUnavailable as error:
+                self.failed = error
 
     async def end(self, last: Frame) -> None:
         await self.flush()
