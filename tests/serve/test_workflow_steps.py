@@ -42,7 +42,8 @@ class Worker:
 
     async def run(self, step: str, *pieces: str, fails: bool = False) -> None:
         self.step = step
-        await self.streams.write(NO_CONTEXT, events(pieces, fails=fails))
+        async with asyncio.timeout(60):
+            await self.streams.write(NO_CONTEXT, events(pieces, fails=fails))
         self.step = None
 
 
@@ -161,10 +162,14 @@ async def test_a_workflow_that_is_cancelled_ends_its_stream_and_a_process_that_e
 ) -> None:
     backend = MemoryBackend()
     worker = Worker(backend)
-    with pytest.raises(how):
+
+    async def workflow() -> None:
         async with worker.streams.run():
             await worker.run('1', 'one ')
             raise how
+
+    with pytest.raises(how):
+        await workflow()
     if last is None:
         assert (await frames(worker.streams.log))[-1]['type'] == 'text'
         assert await worker.streams.log.lapsed() == ['flow']  # another process may have it at once
