@@ -3,7 +3,8 @@
     python -m benchmarks serving
 
 The server has one core and a process of its own; the viewers (and Redis) have another one. A model writes 50 pieces of
-text a second, and 1,000 viewers follow the one run; then 1,000 runs write 5 pieces a second each, for one viewer each.
+text a second, and 1,000 viewers follow the one run; then 1,000 streams are written 5 pieces a second each, for one
+viewer each: without agents, as the run of one takes a multiple of what it takes to serve it, and with them.
 The lag of a piece is counted from when it was due until a viewer has it, so that a server that is late does not
 look better for it. Processor time is that of the whole server, the run and the log included, over pieces and viewers.
 
@@ -37,7 +38,7 @@ from typing import TypeAlias
 from benchmarks.serving_server import Order
 from benchmarks.serving_viewers import Seen, ask, watch
 
-__all__ = ['LIMITS', 'Figures', 'lines', 'main', 'measure', 'orders']
+__all__ = ['LIMITS', 'Figures', 'lines', 'main', 'measure', 'orders', 'orders_of_many']
 
 Usages: TypeAlias = dict[str, dict[str, float]]
 KIB = 1024
@@ -171,17 +172,27 @@ def redis(directory: Path) -> Generator[str | None]:
         process.wait(20)
 
 
-def orders(*, streams: int, events: int, rate: float) -> dict[str, Order]:
-    """The ways to serve that are compared."""
-    base = Order(way='memory', streams=streams, events=events, rate=rate)
-    ways = {'memory': base, 'SQLite': replace(base, way='sqlite'), 'Redis': replace(base, way='redis')}
+def orders(*, events: int, rate: float = 50.0) -> dict[str, Order]:
+    """The ways to serve one run that are compared."""
+    ways = _logs(Order(way='memory', events=events, rate=rate))
     if all(importlib.util.find_spec(name) for name in ('httptools', 'uvloop')):
-        ways['memory, httptools, uvloop'] = replace(base, http='httptools', loop='uvloop')
-    if streams == 1:
-        ways['sse-starlette'] = replace(base, way='sse-starlette')
-        # It takes a multiple of the time: fewer pieces, so that it ends.
-        ways['pydantic-ai, run anew'] = replace(base, way='adapter', events=max(1, events // 5))
+        ways['memory, httptools, uvloop'] = replace(ways['memory'], http='httptools', loop='uvloop')
+    ways['sse-starlette'] = replace(ways['memory'], way='sse-starlette')
+    # It takes a multiple of the time: fewer pieces, so that it ends.
+    ways['pydantic-ai, run anew'] = replace(ways['memory'], way='adapter', events=max(1, events // 5))
     return ways
+
+
+def orders_of_many(*, streams: int, events: int, rate: float = 5.0) -> dict[str, Order]:
+    """The ways to serve many streams."""
+    ways = _logs(Order(way='memory', streams=streams, events=events, rate=rate, agents=False))
+    ways['memory, with agents'] = replace(ways['memory'], agents=True)
+    ways['pydantic-ai, run anew'] = replace(ways['memory'], agents=True, way='adapter')
+    return ways
+
+
+def _logs(base: Order) -> dict[str, Order]:
+    return {'memory': base, 'SQLite': replace(base, way='sqlite'), 'Redis': replace(base, way='redis')}
 
 
 def lines(title: str, found: Mapping[str, Figures], *, limited: bool) -> Sequence[str]:
@@ -201,10 +212,10 @@ def lines(title: str, found: Mapping[str, Figures], *, limited: bool) -> Sequenc
 
 def main() -> None:
     """Measure and print."""
-    one = asyncio.run(measure(orders(streams=1, events=250, rate=50), 1_000, rounds=3))
+    one = asyncio.run(measure(orders(events=250), 1_000, rounds=3))
     print('\n'.join(lines('1 run, 1,000 viewers, 50 pieces/s', one, limited=True)))
-    many = asyncio.run(measure(orders(streams=1_000, events=25, rate=5), 1_000, rounds=1))
-    print('\n'.join(lines('\n1,000 runs, a viewer each, 5 pieces/s', many, limited=False)))
+    many = asyncio.run(measure(orders_of_many(streams=1_000, events=25), 1_000, rounds=1))
+    print('\n'.join(lines('\n1,000 streams, a viewer each, 5 pieces/s', many, limited=False)))
 
 
 if __name__ == '__main__':

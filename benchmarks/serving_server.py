@@ -29,8 +29,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from pydantic_ai_streaming import RunStream
-from pydantic_ai_streaming.logs import MemoryLog, RedisLog, SQLiteLog, StreamLog
+from pydantic_ai_streaming.logs import MemoryLog, Producer, RedisLog, SQLiteLog, StreamLog
 from pydantic_ai_streaming.serve import Frames, StreamRunner, stream_router
+from pydantic_ai_streaming.serve.frames import frame
 
 __all__ = ['Order', 'Usage', 'piece']
 
@@ -47,6 +48,7 @@ class Order:
         streams: How many runs there are, each with its viewers; `adapter` has one for each viewer instead.
         events: Pieces of text of each run.
         rate: Pieces a second.
+        agents: Whether agents write, or the server writes the frames of their text into its log without them.
         core: Where it runs, if that can be said.
         http: The parser of uvicorn, `h11` or `httptools`.
         loop: The event loop, `asyncio` or `uvloop`.
@@ -57,6 +59,7 @@ class Order:
     streams: int = 1
     events: int = 250
     rate: float = 50.0
+    agents: bool = True
     core: int | None = None
     http: str = 'h11'
     loop: str = 'asyncio'
@@ -114,6 +117,11 @@ class Models:
         self.go.set()
 
     async def _write(self, messages: list[ModelMessage], info: AgentInfo) -> AsyncGenerator[str]:
+        async for text in self.pieces():
+            yield text
+
+    async def pieces(self) -> AsyncGenerator[str]:
+        """What one model writes."""
         order = self._order
         # Runs of many streams write in turn, not all at the same instant.
         phase = (self._begun % order.streams) / order.streams / order.rate
@@ -138,8 +146,26 @@ def routes_of_ours(order: Order, models: Models) -> tuple[list[BaseRoute], Calla
     runner = StreamRunner(log, formats=[Frames(['text'])], at_once=order.streams)
     agent = models.agent()
 
+    writing: list[asyncio.Task[None]] = []
+
+    async def write(producer: Producer) -> None:
+        async for text in models.pieces():
+            await producer.append([frame('text', text=text).encode()])
+        await producer.close([frame('end', finish='complete').encode()])
+
+    async def without_agent() -> str:
+        producer = await log.create(details={'formats': ['frames']})
+        await producer.append([frame('start', stream=producer.stream_id).encode()])
+        writing.append(asyncio.create_task(write(producer)))
+        return producer.stream_id
+
+    async def begin() -> str:
+        if order.agents:
+            return await runner.start(RunStream(agent.run_stream_events('Go')))
+        return await without_agent()
+
     async def prepare() -> list[str]:
-        return [f'/runs/{await runner.start(RunStream(agent.run_stream_events("Go")))}' for _ in range(order.streams)]
+        return [f'/runs/{await begin()}' for _ in range(order.streams)]
 
     return [Mount('/runs', stream_router(runner, agent))], prepare, runner.lifespan
 
