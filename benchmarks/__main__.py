@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import capabilities, chats, guards, overhead, partials, smoothing, stores, telemetry
+from benchmarks import capabilities, chats, guards, overhead, partials, serving, smoothing, stores, telemetry
 
 __all__ = ['PARTS', 'main']
 
@@ -17,6 +17,7 @@ PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     'chats': ('journals, and the view of tool calls', chats.main),
     'capabilities': ('what is mounted on an agent, over the bare events', capabilities.main),
     'guards': ('deadlines and recovery mounted on an agent', guards.main),
+    'serving': ('a run shown to a thousand viewers over HTTP', serving.main),
     'partials': ('structured outputs while they stream', partials.main),
 }
 

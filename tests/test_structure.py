@@ -53,7 +53,7 @@ OUTSIDE: dict[str, set[str]] = {
     'chat': {'pydantic_ai'},
     'integrations': {'opentelemetry', 'pydantic_ai'},
     'logs': {'redis'},
-    'serve': {'pydantic', 'pydantic_ai', 'pydantic_core', 'starlette'},
+    'serve': {'dbos', 'pydantic', 'pydantic_ai', 'pydantic_core', 'starlette'},
     'stores': {'psycopg', 'psycopg_pool', 'pydantic', 'pydantic_core', 'pydantic_ai', 'redis'},
 }
 CLOCKS = {'asyncio', 'time', 'threading', 'datetime', 'random', 'anyio', 'contextvars'}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from ..core.record import Signal
 from .heads import SLICE_BYTES, Head, Slice, cut
 
 __all__ = ['Follower', 'Tail']
@@ -27,7 +26,7 @@ class Tail:
         missed: Whether it was changed while it was read for the first time.
     """
 
-    __slots__ = ('__weakref__', '_size', '_watchers', 'entries', 'gone', 'head', 'missed', 'start')
+    __slots__ = ('__weakref__', '_asked', '_part', '_size', '_watchers', 'entries', 'gone', 'head', 'missed', 'start')
 
     def __init__(self, start: int) -> None:
         self.head: Head | None = None
@@ -36,7 +35,10 @@ class Tail:
         self.gone = False
         self.missed = False
         self._size = 0
-        self._watchers: list[Signal] = []
+        self._part: Slice | None = None
+        self._asked = (0, 0, 0, 0)
+        # By identity, in order: one of a thousand is forgotten without looking at the others.
+        self._watchers: dict[asyncio.Future[bool], None] = {}
 
     @property
     def end(self) -> int:
@@ -76,28 +78,44 @@ class Tail:
             del self.entries[:drop]
             self.start += drop
 
+    def part(self, offset: int, limit: int, size: int) -> Slice:
+        """What is here from an offset on, cut as `cut` does: the same for all who ask for the same."""
+        head, part, asked = self.head, self._part, (offset, limit, size, self.end)
+        assert head is not None  # it was seen before anybody could follow it
+        if part is None or self._asked != asked or part.head is not head:
+            self._asked = asked
+            self._part = part = Slice(head, offset, cut(self.entries, offset - self.start, limit, size))
+        return part
+
     def _wake(self) -> None:
-        watchers, self._watchers = self._watchers, []
-        for signal in watchers:
-            if not signal.done():
-                signal.set_result(None)
+        watchers, self._watchers = self._watchers, {}
+        for changed in watchers:
+            if not changed.done():
+                changed.set_result(True)
+
+    def watch(self) -> asyncio.Future[bool]:
+        """A future that the next change sets to true. Who waits for it no longer says so with `unwatch`."""
+        changed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._watchers[changed] = None
+        return changed
+
+    def unwatch(self, changed: asyncio.Future[bool]) -> None:
+        """Forget a future of `watch`."""
+        self._watchers.pop(changed, None)
 
     async def wait(self, until: float | None = None) -> bool:
         """Wait for a change, at most until the loop's clock shows `until` (seconds): whether there was one."""
-        loop = asyncio.get_running_loop()
-        changed: asyncio.Future[bool | None] = loop.create_future()
-        self._watchers.append(changed)
-        timer = None if until is None else loop.call_at(until, _give_up, changed)
+        changed = self.watch()
+        timer = None if until is None else asyncio.get_running_loop().call_at(until, _give_up, changed)
         try:
-            return await changed is None
+            return await changed
         finally:
             if timer is not None:
                 timer.cancel()
-            if changed in self._watchers:
-                self._watchers.remove(changed)
+            self.unwatch(changed)
 
 
-def _give_up(changed: asyncio.Future[bool | None]) -> None:
+def _give_up(changed: asyncio.Future[bool]) -> None:
     if not changed.done():
         changed.set_result(False)
 
@@ -163,7 +181,7 @@ class Follower(AsyncIterator[Slice]):
                 tail.see(part)
                 raise self._missing()
         else:
-            part = Slice(tail.head, self.offset, cut(tail.entries, self.offset - tail.start, limit, size))
+            part = tail.part(self.offset, limit, size)
         self.offset = part.end
         return part
 

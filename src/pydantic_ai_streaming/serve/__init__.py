@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .ui_wire import AGUI, AISDK
     from .websocket import serve_websocket
     from .wire import Frames, WireFormat
+    from .workflow_streams import WorkflowStep, WorkflowStreams
 
 __all__ = [
     'AGUI',
@@ -40,6 +41,8 @@ __all__ = [
     'Source',
     'StreamRunner',
     'WireFormat',
+    'WorkflowStep',
+    'WorkflowStreams',
     'durable_streams',
     'serve_websocket',
     'stream_router',
@@ -62,6 +65,8 @@ _MODULES = {
     'Source': 'source',
     'StreamRunner': 'runner',
     'WireFormat': 'wire',
+    'WorkflowStep': 'workflow_streams',
+    'WorkflowStreams': 'workflow_streams',
     'durable_streams': 'durable.app',
     'serve_websocket': 'websocket',
     'stream_router': 'router',

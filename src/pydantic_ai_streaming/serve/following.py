@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from ..core.sse import sse_comment, sse_event
 from ..errors import StreamMissing
-from ..logs.tail import Follower
+from ..logs.tail import Follower, Tail
+from .listening import while_there
 from .shared_wire import as_sse, shared_wire
 from .wire import WireFormat
 
@@ -78,55 +79,102 @@ class FollowResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
-        # One task beside this one: a stream that is silent gives nothing to fail with when the client has gone.
-        leaving = asyncio.create_task(_until_gone(receive), name='pydantic-ai-streaming listen')
+        with self._here():
+            # In a task of its own, which is woken for each piece: what stands around a request is not on its stack.
+            await while_there(self._follow(send), receive)
+
+    async def _follow(self, send: Send) -> None:
         this = asyncio.current_task()
         assert this is not None
-        gone = False
-
-        def cut_off(_: object) -> None:
-            nonlocal gone
-            gone = True
-            this.cancel()
-
-        leaving.add_done_callback(cut_off)
+        # The server cuts the connection of a response that has no end.
+        waiting = _Waiting(self._keep_alive, self._patience, this.cancel)
         try:
-            with self._here():
-                await self._send(send)
+            await self._send(send, waiting)
         except OSError:
-            # The client has gone, as servers say since version 2.4 of ASGI; or it does not take what is sent, and then
-            # the server cuts the connection of a response that has no end.
-            pass
-        except asyncio.CancelledError:
-            if not gone or this.uncancel() > 0:
-                raise
+            pass  # the client has gone, as servers say since version 2.4 of ASGI
         finally:
-            leaving.remove_done_callback(cut_off)
-            leaving.cancel()
+            waiting.over()
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, send: Send, waiting: _Waiting) -> None:
         await send({'type': 'http.response.start', 'status': self.status_code, 'headers': self.raw_headers})
-        body, follower, clock = sse_event(retry=RETRY), self._follower, asyncio.get_running_loop().time
+        body, follower, wire = sse_event(retry=RETRY), self._follower, self._wire
+        tail = follower.tail
         try:
             while True:
-                if (part := await follower.take(AT_ONCE, SIZE)) is not None:
-                    body += self._wire.of(part, follower.tail)
+                # Asked first, as the take costs a coroutine, which for most pieces would say that there is no more.
+                if follower.offset < tail.end or tail.gone:
+                    part = await follower.take(AT_ONCE, SIZE)
+                    body += b'' if part is None else wire.of(part, tail)
                 elif follower.exhausted:
                     break
-                elif not await follower.wait(clock() + self._keep_alive):
+                elif not await waiting.changed(tail):
                     body = sse_comment('keep-alive')
                 if body:
-                    await self._piece(send, body)
+                    waiting.sends()
+                    await send({'type': 'http.response.body', 'body': body, 'more_body': True})
+                    waiting.has_sent()
                     body = b''
         except StreamMissing:
             body += b''.join(sse_event(text) for text in self._format.lost())
+        waiting.sends()
         await send({'type': 'http.response.body', 'body': body, 'more_body': False})
 
-    async def _piece(self, send: Send, body: bytes) -> None:
-        async with asyncio.timeout(self._patience):
-            await send({'type': 'http.response.body', 'body': body, 'more_body': True})
 
+class _Waiting:
+    """What a response waits for, and how long at most: for its stream, or for the client to take a piece.
 
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())['type'] != 'http.disconnect':
-        pass
+    There is one timer, which looks again when its time might have come: one that is set and cancelled for each piece
+    costs more than all else that is done for the piece here.
+
+    Args:
+        keep_alive: Seconds without a change after which `changed` says so.
+        patience: Seconds that a piece may take.
+        cut_off: Called when it has taken longer.
+    """
+
+    def __init__(self, keep_alive: float, patience: float, cut_off: Callable[[], object]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.time
+        self._keep_alive = keep_alive
+        self._patience = patience
+        self._cut_off = cut_off
+        self._changed: asyncio.Future[bool] | None = None  # while it waits for the stream
+        self._since = math.inf
+        # What begins after a look is not over before the next one.
+        self._period = min(keep_alive, patience)
+        self._timer = self._loop.call_later(self._period, self._look)
+
+    async def changed(self, tail: Tail) -> bool:
+        """Wait for a change of the stream: whether there was one in time."""
+        self._changed = changed = tail.watch()
+        self._since = self._clock()
+        try:
+            return await changed
+        finally:
+            self._changed, self._since = None, math.inf
+            tail.unwatch(changed)
+
+    def sends(self) -> None:
+        """A piece is sent from now on."""
+        self._since = self._clock()
+
+    def has_sent(self) -> None:
+        """It was taken. What comes now, as a read of older entries, is not the client's to hurry."""
+        self._since = math.inf
+
+    def over(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        changed, now = self._changed, self._clock()
+        until = self._since + (self._patience if changed is None else self._keep_alive)
+        if now < until:
+            until = min(until, now + self._period)
+        else:
+            until = now + self._period
+            if changed is None:
+                self._cut_off()
+            elif not changed.done():
+                changed.set_result(False)
+        self._timer = self._loop.call_at(until, self._look)

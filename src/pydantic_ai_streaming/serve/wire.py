@@ -15,7 +15,7 @@ from ..logs.heads import Slice
 from ..run.stream import RunStream
 from .frames import FRAMES, FrameType, FrameView, frame, stats_frame
 
-__all__ = ['AG_UI', 'AI_SDK', 'FORMATS', 'Ending', 'Frames', 'WireFormat', 'ending_of', 'frames_in']
+__all__ = ['AG_UI', 'AI_SDK', 'FORMATS', 'Ending', 'Frames', 'WireFormat', 'ending_of', 'frames_in', 'last_frame']
 
 AI_SDK: Final = 'ai-sdk'
 AG_UI: Final = 'ag-ui'
@@ -137,13 +137,13 @@ class Frames(WireFormat):
         how = await ending()
         if stream is not None and 'stats' in self._include:
             yield stats_frame(stream)
-        yield _last(how)
+        yield last_frame(how)
 
     def payload(self, entry: bytes) -> bytes | None:  # noqa: D102 - as WireFormat
         return entry if entry.startswith(b'{') else None
 
     def lost(self) -> list[str]:  # noqa: D102 - as WireFormat
-        return [_last(Ending(finish='lost'))]
+        return [last_frame(Ending(finish='lost'))]
 
 
 def frames_in(part: Slice) -> Sequence[bytes]:
@@ -153,7 +153,8 @@ def frames_in(part: Slice) -> Sequence[bytes]:
     return [entry for entry in part.entries if entry.startswith(b'{')]
 
 
-def _last(how: Ending) -> str:
+def last_frame(how: Ending) -> str:
+    """The last frame of a stream, for how its run has ended."""
     if how.error_id is None and how.finish != 'lost':
         return frame('end', finish=how.finish)
     return frame('error', finish=how.finish, error_id=how.error_id)
