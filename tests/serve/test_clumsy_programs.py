@@ -10,11 +10,13 @@ from typing import Any
 import httpx
 import pytest
 from pydantic_ai import Agent, CustomEvent, RunContext
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
-from pydantic_ai_streaming import RunStream
-from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, StreamRunner
-from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
-from tests.serve.serving import Client
+from pydantic_ai_streaming import Chat, RunStream
+from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, StreamRunner, stream_router
+from pydantic_ai_streaming.testing import ScriptedModel, Stall, ToolCall
+from tests.serve.serving import Client, see, serving_app, until
 
 SECRET = 'the password of the database'
 
@@ -68,3 +70,38 @@ async def test_what_cannot_be_written_stops_no_other_frame_and_tells_nothing(eve
     assert b'"two."' in b''.join(frames)
     assert frames[-1] == b'{"type":"end","finish":"complete"}'
     assert SECRET.encode() not in b''.join(entries)
+
+
+def site(start: Any, **settings: Any) -> tuple[StreamRunner, Starlette]:
+    """A runner, and an application with its router."""
+    agent = Agent(ScriptedModel(['One ', 'two.'], loop=True))
+    runner = StreamRunner(formats=[Frames(), AISDK()], grace=0)
+    routes = [Mount('/runs', stream_router(runner, agent, start=start, **settings))]
+    return runner, Starlette(routes=routes, lifespan=runner.lifespan)
+
+
+@pytest.mark.parametrize('what', ['the events of a run', 'an agent'])
+async def test_a_start_that_makes_no_run_stream_ends_its_stream_with_an_error(client: Client, what: str) -> None:
+    agent = Agent(ScriptedModel(['One ', 'two.']))
+    runner, app = site(lambda _: agent if what == 'an agent' else agent.run_stream_events('Go'))
+    async with serving_app(app) as address:
+        answer = await client.post(f'http://{address}/runs/', json={'prompt': 'Go'})
+        seen = await see(client, f'http://{address}/runs/{answer.json()["stream"]}')
+        assert (seen.last['type'], seen.last['finish']) == ('error', 'failed')
+        await until(lambda: not runner.ids)
+
+
+@pytest.mark.parametrize('path', ['', 'ai-sdk'])
+async def test_a_second_turn_is_refused_and_the_chat_is_still_that_of_the_first(client: Client, path: str) -> None:
+    chat = Chat(Agent(ScriptedModel(['One ', Stall()])))
+    runner, app = site(lambda asked: chat.send(asked.prompt))
+    async with serving_app(app) as address:
+        first = await client.post(f'http://{address}/runs/', json={'prompt': 'Go', 'chat': 'a'})
+        said = {'id': '1', 'role': 'user', 'parts': [{'type': 'text', 'text': 'Go'}]}
+        body = {'trigger': 'submit-message', 'id': 'a', 'messages': [said], 'prompt': 'Go', 'chat': 'a'}
+        second = await client.post(f'http://{address}/runs/{path}', json=body)
+        assert (second.status_code, second.json()['error']) == (409, 'turn_in_progress')
+        assert runner.ids == [first.json()['stream']]
+        stopped = await client.post(f'http://{address}/runs/ai-sdk/a/stop')
+        assert stopped.json() == {'stopped': True}
+        await until(lambda: not runner.ids)

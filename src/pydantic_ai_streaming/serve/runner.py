@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
 from ..aio.closing import drain, over
-from ..errors import StoreUnavailable, StreamLogError, StreamUsageError, TooManyRuns
+from ..errors import StoreUnavailable, StreamLogError, StreamUsageError, TooManyRuns, TurnInProgress
 from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
 from .running import Running
@@ -164,6 +164,7 @@ class StreamRunner:
         Raises:
             StreamUsageError: The source was entered already, or this is closing.
             TooManyRuns: As many runs go on as may.
+            TurnInProgress: The conversation has another turn that goes on. There is no stream.
             StreamLogError: There is a stream of this id.
             StoreUnavailable: The log cannot be reached. Nothing was begun.
             ValueError: There is no such format.
@@ -186,7 +187,18 @@ class StreamRunner:
         running = Running(source, producer, chosen)
         self._running[producer.stream_id] = running
         running.task.add_done_callback(lambda _: self._running.pop(producer.stream_id, None))
+        await self._begun(running, producer.stream_id)
         return producer.stream_id
+
+    async def _begun(self, running: Running, stream_id: str) -> None:
+        try:
+            await asyncio.shield(running.begun)
+        except TurnInProgress:
+            # Nobody was told of the stream, and a client is told more by the error than by a stream that has failed.
+            await over(running.task)
+            with suppress(StreamLogError, StoreUnavailable):
+                await self.log.delete(stream_id)
+            raise
 
     def _format(self, name: str) -> WireFormat:
         if name not in self.formats:
