@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -84,6 +85,8 @@ class StreamRunner:
             raise ValueError(f'at_once={at_once!r}: use 1 or more')
         if not grace >= 0:
             raise ValueError(f'grace={grace!r}: use a number of seconds, 0 or more')
+        if not 0 < ttl < math.inf:
+            raise ValueError(f'ttl={ttl!r}: use a positive number of seconds')
         self.log = MemoryLog() if log is None else log
         self.formats: dict[str, WireFormat] = {one.name: one for one in (formats or [Frames()])}
         if len(self.formats) < len(formats or ()):
