@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,11 @@ import pytest
 from pydantic_ai import Agent, CustomEvent, RunContext
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from pydantic_ai_streaming import Chat, RunStream
+from pydantic_ai_streaming.errors import StoreUnavailable
 from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, StreamRunner, stream_router
 from pydantic_ai_streaming.testing import ScriptedModel, Stall, ToolCall
 from tests.serve.serving import Client, see, serving_app, until
@@ -105,3 +109,87 @@ async def test_a_second_turn_is_refused_and_the_chat_is_still_that_of_the_first(
         stopped = await client.post(f'http://{address}/runs/ai-sdk/a/stop')
         assert stopped.json() == {'stopped': True}
         await until(lambda: not runner.ids)
+
+
+def run_of(asked: Any) -> RunStream[Any]:
+    return RunStream(Agent(ScriptedModel(['One ', Stall()])).run_stream_events(asked.prompt))
+
+
+class TestAuthorize:
+    @pytest.mark.parametrize('odd', [ValueError(SECRET), 7, True, {'name': 'ann'}])
+    async def test_what_is_no_owner_starts_nothing_and_is_an_error_with_an_id(self, client: Client, odd: Any) -> None:
+        def authorize(_: Any) -> Any:
+            if isinstance(odd, Exception):
+                raise odd
+            return odd
+
+        runner, app = site(run_of, authorize=authorize)
+        async with serving_app(app) as address:
+            answer = await client.post(f'http://{address}/runs/', json={'prompt': 'Go'})
+            assert (answer.status_code, answer.json()['error']) == (500, 'failed')
+            with pytest.raises(InvalidStatus, match='500'):
+                await connect(f'ws://{address}/runs/ws')
+            assert not runner.ids
+
+
+async def test_a_viewer_too_many_starts_no_run_and_has_no_connection(client: Client) -> None:
+    runner, app = site(run_of, viewers=1)
+    async with serving_app(app) as address, connect(f'ws://{address}/runs/ws'):
+        with pytest.raises(InvalidStatus, match='503'):
+            await connect(f'ws://{address}/runs/ws')
+        accept = {'accept': 'text/event-stream'}
+        answer = await client.post(f'http://{address}/runs/', json={'prompt': 'Go'}, headers=accept)
+        assert answer.status_code == 503
+        assert not runner.ids
+
+
+async def test_first_prompts_of_a_chat_that_come_at_once_are_all_answered(client: Client) -> None:
+    _, app = site(run_of)
+    async with serving_app(app) as address:
+        body = {'prompt': 'Go', 'chat': 'new'}
+        answers = await asyncio.gather(*(client.post(f'http://{address}/runs/', json=body) for _ in range(4)))
+        assert [one.status_code for one in answers] == [201] * 4
+
+
+@pytest.mark.parametrize('chat', ['\\ud800', 'a' * 2000], ids=['half a character', 'long'])
+async def test_a_chat_whose_name_cannot_be_kept_is_refused(client: Client, chat: str) -> None:
+    runner, app = site(run_of, authorize=lambda _: 'ann')
+    async with serving_app(app) as address:
+        body = '{"prompt": "Go", "chat": "%s"}' % chat  # noqa: UP031 - braces
+        answer = await client.post(f'http://{address}/runs/', content=body)
+        assert (answer.status_code, answer.json()['error']) == (400, 'malformed')
+        assert not runner.ids
+
+
+async def test_a_chat_that_goes_on_in_another_format_is_not_resumed(client: Client) -> None:
+    _, app = site(run_of)
+    async with serving_app(app) as address:
+        await client.post(f'http://{address}/runs/', json={'prompt': 'Go', 'chat': 'a'})
+        assert (await client.get(f'http://{address}/runs/ai-sdk/a/stream')).status_code == 204
+
+
+async def test_a_log_that_is_away_is_told_over_a_websocket(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner, app = site(run_of)
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise StoreUnavailable('The log is away.')
+
+    async with serving_app(app) as address, connect(f'ws://{address}/runs/ws') as websocket:
+        with monkeypatch.context() as patched:
+            patched.setattr(runner.log, 'create', away)
+            await websocket.send(json.dumps({'type': 'prompt', 'prompt': 'Go'}))
+            assert json.loads(await websocket.recv())['error'] == 'unavailable'
+        await websocket.send(json.dumps({'type': 'prompt', 'prompt': 'Go'}))
+        assert json.loads(await websocket.recv())['offset'] == 1
+
+
+@pytest.mark.parametrize('setting', [{'keep_alive': 0}, {'viewers_each': 0}])
+def test_settings_of_a_router_that_cannot_be(setting: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        site(run_of, **setting)
+
+
+@pytest.mark.parametrize('ttl', [0, -1, float('nan')])
+def test_a_time_to_live_that_cannot_be(ttl: float) -> None:
+    with pytest.raises(ValueError, match='ttl'):
+        StreamRunner(ttl=ttl)
