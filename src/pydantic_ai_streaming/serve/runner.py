@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
 from ..aio.closing import drain, over
-from ..errors import StoreUnavailable, StreamLogError, StreamUsageError, TooManyRuns
+from ..errors import StoreUnavailable, StreamLogError, StreamUsageError, TooManyRuns, TurnInProgress
 from ..logs.heads import Write
 from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
@@ -89,6 +90,8 @@ class StreamRunner:
             raise ValueError(f'at_once={at_once!r}: use 1 or more')
         if not grace >= 0:
             raise ValueError(f'grace={grace!r}: use a number of seconds, 0 or more')
+        if not 0 < ttl < math.inf:
+            raise ValueError(f'ttl={ttl!r}: use a positive number of seconds')
         self.log = MemoryLog() if log is None else log
         self.formats: dict[str, WireFormat] = {one.name: one for one in (formats or [Frames()])}
         if len(self.formats) < len(formats or ()):
@@ -169,6 +172,7 @@ class StreamRunner:
         Raises:
             StreamUsageError: The source was entered already, or this is closing.
             TooManyRuns: As many runs go on as may.
+            TurnInProgress: The conversation has another turn that goes on. There is no stream.
             StreamLogError: There is a stream of this id.
             StoreUnavailable: The log cannot be reached. Nothing was begun.
             ValueError: There is no such format.
@@ -191,7 +195,18 @@ class StreamRunner:
         running = Running(source, producer, chosen)
         self._running[producer.stream_id] = running
         running.task.add_done_callback(lambda _: self._running.pop(producer.stream_id, None))
+        await self._begun(running, producer.stream_id)
         return producer.stream_id
+
+    async def _begun(self, running: Running, stream_id: str) -> None:
+        try:
+            await asyncio.shield(running.begun)
+        except TurnInProgress:
+            # Nobody was told of the stream, and a client is told more by the error than by a stream that has failed.
+            await over(running.task)
+            with suppress(StreamLogError, StoreUnavailable):
+                await self.log.delete(stream_id)
+            raise
 
     def _format(self, name: str) -> WireFormat:
         if name not in self.formats:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..aio.closing import drain, over
-from ..errors import StreamingError, StreamUsageError
+from ..errors import StreamingError, StreamUsageError, TurnInProgress
 from ..logs.producer import Producer
 from ..run.stream import RunStream
 from .source import Source
@@ -26,6 +26,8 @@ class Running:
     written at once when it can be.
 
     Attributes:
+        begun: It is there when the run was entered or could not be, and raises `TurnInProgress` if its conversation has
+            another turn. Of all other failures the stream tells.
         task: It ends when the run has let go of everything and its last entry is written.
     """
 
@@ -34,6 +36,7 @@ class Running:
         self._producer = producer
         self._formats = formats
         self._ending: asyncio.Future[Ending] = loop.create_future()
+        self.begun: asyncio.Future[None] = loop.create_future()
         self._waiting: list[bytes] = []
         self._last: list[bytes] = []  # which say how it ended: written with the end of the stream, in one step
         self._more = asyncio.Event()
@@ -57,11 +60,22 @@ class Running:
         writing = asyncio.create_task(self._write(), name='pydantic-ai-streaming write')
         listening = asyncio.create_task(self._listen(), name='pydantic-ai-streaming listen')
         try:
-            async with source as stream:
+            async with source as entered:
+                if not isinstance(entered, RunStream):
+                    raise TypeError(
+                        f'{type(source).__name__} gives no RunStream: start RunStream(...), or chat.send(...)'
+                    )
+                stream = entered
+                self.begun.set_result(None)
                 encoders = [asyncio.create_task(self._encode(one, stream)) for one in self._formats]
                 await _end_of(stream)
         except (Exception, asyncio.CancelledError) as error:
             failure = error
+        if not self.begun.done():
+            if isinstance(failure, TurnInProgress):
+                self.begun.set_exception(failure)
+            else:
+                self.begun.set_result(None)
         encoders = encoders or [asyncio.create_task(self._encode(one, None)) for one in self._formats]
         self._ending.set_result(ending_of(stream, failure, stream_id=self._producer.stream_id))
         try:

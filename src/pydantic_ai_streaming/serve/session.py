@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..aio.closing import drain
-from ..errors import StreamMissing
+from ..errors import StoreUnavailable, StreamMissing
 from ..logs.heads import Head
 from ..logs.tail import Follower
 from .asked import Asked, asked_in_json
@@ -63,9 +64,9 @@ class Session:
             while (message := await self._websocket.receive())['type'] != 'websocket.disconnect':
                 try:
                     await self._obey(message.get('text'))
-                except (WebSocketDisconnect, OSError):
-                    raise
                 except Exception as error:
+                    if isinstance(error, WebSocketDisconnect | OSError) and not isinstance(error, StoreUnavailable):
+                        raise
                     refused = refusal_of(error)
                     await self._tell({'type': 'refused', 'error': refused.error, 'message': refused.message})
         except (WebSocketDisconnect, OSError):
@@ -107,6 +108,10 @@ class Session:
                     await self._websocket.send_text(f'{start}, "frames": [{body[:-1].decode()}]}}')
         except StreamMissing:
             await self._tell({'stream': stream_id, 'offset': 0, 'frames': [json.loads(one) for one in frames.lost()]})
+        except StoreUnavailable:
+            # What came last is known to the client, and it may go on from there when it has connected again.
+            with suppress(WebSocketDisconnect, OSError):
+                await self._websocket.close(1013)
         except (WebSocketDisconnect, OSError):
             pass
 

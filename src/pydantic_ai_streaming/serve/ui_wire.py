@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from ..reduce.events import AttemptRejectedEvent, ConnectionHeldOpenEvent, ResponseTruncatedEvent, WholeResponseEvent
 from ..run.stream import RunStream
-from .wire import AG_UI, AI_SDK, Ending, WireFormat
+from .wire import AG_UI, AI_SDK, Ending, WireFormat, ending_of
 
 if TYPE_CHECKING:
     from pydantic_ai.ui import NativeEvent, UIEventStream
@@ -37,7 +37,16 @@ class _UIFormat(WireFormat):
     async def encode(
         self, stream: RunStream[Any] | None, ending: Callable[[], Awaitable[Ending]], *, stream_id: str
     ) -> AsyncIterator[str]:
-        async for event in self._event_stream(stream_id).transform_stream(_native(stream, ending)):
+        events = self._event_stream(stream_id)
+        tell = events.on_error
+
+        def tell_without_text(error: Exception) -> AsyncIterator[Any]:
+            if not isinstance(error, _Failed):  # of the encoder itself, such as of a payload that has no JSON form
+                error = _Failed(ending_of(stream, error, stream_id=f'{stream_id} ({self.name})').message)
+            return tell(error)
+
+        events.on_error = tell_without_text
+        async for event in events.transform_stream(_native(stream, ending)):
             yield self._payload(event)
 
 

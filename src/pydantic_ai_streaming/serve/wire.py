@@ -129,6 +129,8 @@ class Frames(WireFormat):
                 try:
                     one = await anext(view)
                 except Exception:  # how the run ended, which is told by `ending`, or StopAsyncIteration
+                    if stream.finish is None:
+                        raise  # of what is told, while the run goes on
                     over = True
                 else:
                     yield one
