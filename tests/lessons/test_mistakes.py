@@ -26,6 +26,7 @@ def checked(lesson: str, right: str, wrong: str, folder: Path) -> Verdict:
     [
         ('l13_interruptions', KEPT, 'history.extend(stream.messages)', "It has ['Count!', 'Count!', 'Go on.']"),
         ('l13_interruptions', KEPT, 'history = stream.messages', '`history = ...` only binds a name'),
+        ('l34_server_sent_events', "line.removesuffix('\\r')", 'line.rstrip()', "you read ['one', 'two']"),
     ],
 )
 def test_a_mistake_is_found_and_named(lesson: str, right: str, wrong: str, answer: str, tmp_path: Path) -> None:
