@@ -110,10 +110,34 @@ def test_init_gives_no_solutions_and_changes_nothing_that_is_there(learner: Lear
     assert names == {'README.md', 'lesson.py', 'exercise.py', '.lessons.json'}
     learner.exercise('l02_streaming_text').write_text('# mine\n')
     learner.exercise('l03_message_history').unlink()
-    assert '1 lessons are now' in learner.types('init')
+    assert '1 lesson is now' in learner.types('init')
     assert learner.exercise('l02_streaming_text').read_text() == '# mine\n'
     assert learner.exercise('l03_message_history').exists()
     assert 'nothing was changed' in learner.types('init')
+
+
+@pytest.mark.parametrize(('folder', 'cd'), [('', False), ('streaming-lessons', False), ('.', False), ('mine', True)])
+def test_init_says_where_to_go_before_the_next_command(folder: str, cd: bool, learner: Learner) -> None:
+    lines = learner.types(f'init {folder}').splitlines()
+    assert (f'  cd {folder}' in lines) == cd
+    for line in lines[-2:]:
+        assert line.endswith(('lessons run l00', 'lessons watch'))
+    if cd:
+        script = lines[-1].split()[0]
+        assert shutil.which(script), 'it works in that folder too'
+
+
+def test_init_makes_no_course_folder_inside_of_one(begun: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = begun.folder / 'streaming-lessons'
+    around = f'There is one around it: {inside}\n'
+    assert begun.types('init streaming-lessons/l02_streaming_text/new', code=2).endswith(around)
+    monkeypatch.chdir(inside / 'l02_streaming_text')
+    assert begun.types('init', code=2) == (
+        f'streaming-lessons would be a course folder inside a course folder. You are in one: {inside}\n'
+    )
+    assert not (inside / 'l02_streaming_text' / 'streaming-lessons').exists()
+    assert 'nothing was changed' in begun.types('init ..'), 'one that is there can be completed'
+    assert f'cd {os.path.join("..", "..", "beside")}' in begun.types('init ../../beside')
 
 
 def test_init_does_not_write_where_the_lessons_come_from(learner: Learner) -> None:

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-__all__ = ['called_anywhere', 'called_here']
+__all__ = ['called_anywhere', 'called_here', 'quoted']
 
 SCRIPT = 'pydantic-ai-streaming'
 MODULES = {'lessons': 'lessons', 'pydantic_ai_streaming': 'pydantic_ai_streaming lessons'}
@@ -35,13 +35,23 @@ def called_anywhere() -> str:
     script = Path(sys.executable).with_name(f'{SCRIPT}{Path(sys.executable).suffix if sys.platform == "win32" else ""}')
     if script.is_file():
         return f'{_typed(SCRIPT, str(script))} lessons'
-    return f'{_quoted(sys.executable)} -m {MODULES["pydantic_ai_streaming"]}'
+    return f'{quoted(sys.executable)} -m {MODULES["pydantic_ai_streaming"]}'
+
+
+def quoted(path: Path | str) -> str:
+    """A path, as one types it.
+
+    Example:
+        >>> quoted('my lessons'), quoted('lessons')
+        ('"my lessons"', 'lessons')
+    """
+    return f'"{path}"' if ' ' in str(path) else str(path)
 
 
 def _typed(name: str, path: str) -> str:
     """The bare name, if a shell finds that file by it."""
     found = shutil.which(name)
-    return name if found is not None and Path(found).absolute() == Path(path).absolute() else _quoted(path)
+    return name if found is not None and Path(found).absolute() == Path(path).absolute() else quoted(path)
 
 
 def _python() -> str:
@@ -49,9 +59,5 @@ def _python() -> str:
     python = Path(sys.executable)
     typed = _typed(python.stem, sys.executable)
     if typed != python.stem and python.is_relative_to(Path.cwd()):
-        return _quoted(str(python.relative_to(Path.cwd())))
+        return quoted(str(python.relative_to(Path.cwd())))
     return typed
-
-
-def _quoted(path: str) -> str:
-    return f'"{path}"' if ' ' in path else path

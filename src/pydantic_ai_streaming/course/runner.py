@@ -13,8 +13,10 @@ from pathlib import Path
 
 from pydantic_ai.exceptions import AgentRunError
 
+from ..core.wording import counted
 from ..demo.models import ModelUnavailableError, sentence
 from ..errors import StreamingError
+from .calling import called_anywhere, quoted
 from .checking import check_file
 from .contents import Course, CourseError, Lesson
 from .exercise import load, told
@@ -61,11 +63,16 @@ class Runner:
     def init(self, path: Path | None) -> int:
         """Make the learner's folder, or complete it."""
         path = path or Path(DEFAULT)
-        _, added = make_folder(path, self.course)
+        made, added = make_folder(path, self.course)
         first = self.course.lessons[0]
         if added:
-            say(f'{added} lessons are now in {path}. Read {path / first.name / "README.md"}, then:')
-            say(f'  {self.prog} run {first.short}\n  {self.prog} watch')
+            are = 'is' if added == 1 else 'are'
+            say(f'{counted(added, "lesson")} {are} now in {path}. Read {path / first.name / "README.md"}, then:')
+            found, prog = find_folder(), self.prog
+            if found is None or not found.path.samefile(made.path):
+                prog = called_anywhere()
+                say(f'  cd {quoted(path)}')
+            say(f'  {prog} run {first.short}\n  {prog} watch')
         else:
             say(f'{path} has all lessons already; nothing was changed.')
         return 0
