@@ -87,10 +87,28 @@ def test_a_lesson_has_many_names(called: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ('called', 'name'),
+    [
+        ('text', 'l02_streaming_text'),
+        ('context', 'l15_context_manager'),
+        ('memo', 'l52_memory'),
+        ('or fetch', 'l40_eventsource_or_fetch'),
+    ],
+)
+def test_a_part_of_a_name_will_do_if_only_one_lesson_has_it(called: str, name: str) -> None:
+    assert COURSE.find(called).name == name
+
+
+@pytest.mark.parametrize(
     ('called', 'answer'),
     [
         ('streming_text', "There is no lesson 'streming_text'. Did you mean l02_streaming_text?"),
         ('l02x', "There is no lesson 'l02x'. Did you mean l02_streaming_text?"),
+        (
+            'streaming',
+            "There is no lesson 'streaming'. "
+            'Did you mean l01_why_streaming, l02_streaming_text or l08_buffered_streaming?',
+        ),
         ('99', "There is no lesson '99'. `list` names them all."),
     ],
 )
@@ -178,7 +196,9 @@ def test_a_check_says_what_is_wrong_and_a_solution_is_remembered(begun: Learner)
     assert 'The story has 50 characters, and the screen shows 275.' in printed
     assert '`pydantic-ai-streaming lessons hint l02` gives a hint.' in printed
     begun.solves('l02_streaming_text')
-    assert 'l02 is done, checked in ' in begun.types('check l02')
+    printed = begun.types('check l02')
+    assert 'l02 is done, checked in ' in printed
+    assert printed.splitlines()[-1].startswith('Next: `pydantic-ai-streaming lessons run l00`, then ')
     assert '✓ l02' in begun.types('list')
     assert '1 of ' in begun.types('progress')
     assert 'the first' not in begun.types('check', code=1), 'without a name, the first that is not done'
@@ -206,7 +226,15 @@ def test_the_folder_is_found_from_inside_too(begun: Learner, monkeypatch: pytest
 )
 def test_whatever_is_wrong_is_said_in_a_sentence(text: str, answer: str, begun: Learner) -> None:
     begun.exercise('l02_streaming_text').write_text(text)
-    assert answer in begun.types('check l02', code=1)
+    printed = begun.types('check l02', code=1)
+    assert answer in printed
+    assert ('gives a hint' in printed) == ('✗' in printed), 'a hint helps with what a check has found'
+
+
+@pytest.mark.parametrize('text', ['async def tell(:', 'import nowhere', 'async def tell(a, q):\n    import nowhere'])
+def test_no_hint_is_offered_where_none_helps(text: str, begun: Learner) -> None:
+    begun.exercise('l02_streaming_text').write_text(text)
+    assert 'hint' not in begun.types('check l02', code=1)
 
 
 ENDLESS = {
@@ -291,7 +319,7 @@ def test_watch_checks_at_every_save_and_ends_when_it_is_right(begun: Learner) ->
         time.sleep(0.01)  # a file system may count in hundredths
         begun.solves('l02_streaming_text')
         assert any('l02 is done' in line for line in lines)
-        lines.read()
+        assert 'Next: ' in lines.read()
         assert process.wait(20) == 0
 
 

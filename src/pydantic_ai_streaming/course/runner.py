@@ -107,7 +107,10 @@ class Runner:
     def check(self, called: str | None) -> int:
         """Check the learner's exercise."""
         folder = self._folder()
-        return 0 if self._checked(folder, self._lesson(called)) else 1
+        if not self._checked(folder, self._lesson(called)):
+            return 1
+        self._tell_next(folder)
+        return 0
 
     def watch(self, called: str | None) -> int:
         """Check on each save, and go on to the next lesson when one is done."""
@@ -121,6 +124,7 @@ class Runner:
                     break
             left = [lesson for lesson in self.course.lessons if not folder.passed(lesson)]
             if not left or called is not None:
+                self._tell_next(folder)
                 return 0
             lesson = left[0]
 
@@ -178,9 +182,7 @@ class Runner:
         say(f'{len(done)} of {len(self.course.lessons)} exercises are done.')
         if len(done) == len(self.course.lessons):
             self._sum_up()
-        else:
-            left = next(lesson for lesson in self.course.lessons if lesson not in done)
-            say(f'Next: `{self.prog} run {left.short}`, then {folder.path / left.name / "exercise.py"}')
+        self._tell_next(folder)
         return 0
 
     def verify(self, called: list[str], *, notebooks: bool, write: bool) -> int:
@@ -213,7 +215,7 @@ class Runner:
             if verdict.missing:
                 say(f'✗ {verdict.missing}')
             say(verdict.sentence, indent=2)
-            say(f'  `{self.prog} hint {lesson.short}` gives a hint.\n')
+            say(f'  `{self.prog} hint {lesson.short}` gives a hint.\n' if verdict.missing else '')
             return False
         say(f'{lesson.short} is done, checked in {verdict.seconds * 1000:.0f} ms.\n')
         was_done = all(map(folder.passed, self.course.lessons))
@@ -221,6 +223,11 @@ class Runner:
         if not was_done and all(map(folder.passed, self.course.lessons)):
             self._sum_up()
         return True
+
+    def _tell_next(self, folder: Folder) -> None:
+        left = next((lesson for lesson in self.course.lessons if not folder.passed(lesson)), None)
+        if left is not None:
+            say(f'Next: `{self.prog} run {left.short}`, then {folder.path / left.name / "exercise.py"}')
 
     def _sum_up(self) -> None:
         say('All exercises are done. What you can do now:')
