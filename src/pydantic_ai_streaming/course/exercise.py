@@ -16,7 +16,11 @@ __all__ = ['Exercise', 'NotYet', 'load', 'told']
 
 PREFIX = '_lesson_'
 """What the names of modules begin with that are made of a lesson's files."""
-PACKAGES = {'fastapi': "'pydantic-ai-streaming[serve]' fastapi", 'starlette': "'pydantic-ai-streaming[serve]'"}
+PACKAGES = {
+    'fastapi': "'pydantic-ai-streaming[serve]' fastapi",
+    'httpx': 'httpx',
+    'starlette': "'pydantic-ai-streaming[serve]'",
+}
 """What some lessons need beside the package, and how one gets it."""
 
 
