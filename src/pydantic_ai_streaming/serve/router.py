@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from ..core.wording import counted
 from ..errors import StreamLogError, StreamMissing
 from ..logs.heads import Head, Write
 from ..run.stream import RunStream
@@ -353,5 +354,5 @@ def _offset(request: Request, head: Head) -> int:
         raise Refused(400, 'malformed_offset', 'This is no offset of this stream.')
     offset = int(number) + first
     if offset > head.length:
-        raise Refused(400, 'offset_beyond', f'The stream has {head.length} entries.')
+        raise Refused(400, 'offset_beyond', f'The stream has {counted(head.length, "entry")}.')
     return offset

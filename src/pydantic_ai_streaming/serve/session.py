@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..aio.closing import drain
+from ..core.wording import counted
 from ..errors import StoreUnavailable, StreamMissing
 from ..logs.heads import Head
 from ..logs.tail import Follower
@@ -82,7 +83,7 @@ class Session:
             case {'type': 'follow', 'stream': str(stream_id), 'offset': int(offset)} if offset >= 0:
                 head = await self._routes.owned(stream_id, self._owner)
                 if offset > head.length:
-                    raise Refused(400, 'offset_beyond', f'The stream has {head.length} entries.')
+                    raise Refused(400, 'offset_beyond', f'The stream has {counted(head.length, "entry")}.')
                 await self._follow(stream_id, offset)
             case {'type': 'stop'} if self._stream is not None:
                 await self._routes.runner.stop(self._stream)
