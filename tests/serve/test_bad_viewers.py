@@ -65,6 +65,7 @@ async def test_viewers_that_read_nothing_delay_nobody_and_take_little_memory(wor
     assert after - before < slow * 2**20
 
 
+@pytest.mark.parametrize('place', ['memory'], indirect=True)
 async def test_a_thousand_connections_that_do_not_go_on_leave_the_others_unharmed(worker: Worker) -> None:
     words, count = 60, 1000
     stream = await start_run(lambda: [worker.port], 'one', words=words, gap=0.05)
