@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,15 @@ import httpx
 import pytest
 from pydantic_ai import Agent, CustomEvent, RunContext
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 from starlette.routing import Mount
+from starlette.testclient import TestClient
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from pydantic_ai_streaming import Chat, RunStream
 from pydantic_ai_streaming.errors import StoreUnavailable
-from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, StreamRunner, stream_router
+from pydantic_ai_streaming.serve import AGUI, AISDK, Asked, Frames, StreamRunner, stream_router
 from pydantic_ai_streaming.testing import ScriptedModel, Stall, ToolCall
 from tests.serve.serving import Client, see, serving_app, until
 
@@ -76,7 +78,7 @@ async def test_what_cannot_be_written_stops_no_other_frame_and_tells_nothing(eve
     assert SECRET.encode() not in b''.join(entries)
 
 
-def site(start: Any, **settings: Any) -> tuple[StreamRunner, Starlette]:
+def site(start: Callable[[Asked], Any], **settings: Any) -> tuple[StreamRunner, Starlette]:
     """A runner, and an application with its router."""
     agent = Agent(ScriptedModel(['One ', 'two.'], loop=True))
     runner = StreamRunner(formats=[Frames(), AISDK()], grace=0)
@@ -151,9 +153,13 @@ async def test_first_prompts_of_a_chat_that_come_at_once_are_all_answered(client
         assert [one.status_code for one in answers] == [201] * 4
 
 
+def ann(_: HTTPConnection) -> str:
+    return 'ann'
+
+
 @pytest.mark.parametrize('chat', ['\\ud800', 'a' * 2000], ids=['half a character', 'long'])
 async def test_a_chat_whose_name_cannot_be_kept_is_refused(client: Client, chat: str) -> None:
-    runner, app = site(run_of, authorize=lambda _: 'ann')
+    runner, app = site(run_of, authorize=ann)
     async with serving_app(app) as address:
         body = '{"prompt": "Go", "chat": "%s"}' % chat  # noqa: UP031 - braces
         answer = await client.post(f'http://{address}/runs/', content=body)
@@ -193,3 +199,14 @@ def test_settings_of_a_router_that_cannot_be(setting: dict[str, Any]) -> None:
 def test_a_time_to_live_that_cannot_be(ttl: float) -> None:
     with pytest.raises(ValueError, match='ttl'):
         StreamRunner(ttl=ttl)
+
+
+def test_an_application_that_is_closed_and_opened_in_another_loop_serves_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    _, app = site(lambda asked: RunStream(Agent(ScriptedModel(['One'])).run_stream_events(asked.prompt)))
+    for _ in range(2):
+        with TestClient(app) as client:
+            stream = client.post('/runs/', json={'prompt': 'Go'}).json()['stream']
+            assert 'One' in client.get(f'/runs/{stream}').text
+    assert not caplog.records

@@ -82,6 +82,7 @@ class StreamLog:
 
     async def _open(self) -> None:
         await self._backend.open()
+        self._alarm, self._due = asyncio.Event(), set()  # of this loop: a log that was closed may be opened in another
         self._tasks = [
             asyncio.create_task(self._for_ever(work), name=f'pydantic-ai-streaming log {work.__name__.strip("_")}')
             for work in (self._listen, self._catch_up, self._renew, self._sweep)

@@ -331,8 +331,8 @@ class _Routes:
     async def _owner(self, connection: HTTPConnection) -> str | None:
         if self._authorize is None:
             return None
-        said = self._authorize(connection)
-        owner: object = await said if inspect.isawaitable(said) else said
+        said: Any = self._authorize(connection)  # of whatever type: it is the program's
+        owner: Any = await said if inspect.isawaitable(said) else said
         if owner is not None and not isinstance(owner, str):
             raise TypeError(f'authorize has returned a {type(owner).__name__}: use the name of the owner, or None')
         return owner

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, cast
 
 from ..aio.closing import drain, over
 from ..errors import StreamingError, StreamUsageError, TurnInProgress
@@ -60,12 +61,13 @@ class Running:
         writing = asyncio.create_task(self._write(), name='pydantic-ai-streaming write')
         listening = asyncio.create_task(self._listen(), name='pydantic-ai-streaming listen')
         try:
-            async with source as entered:
+            opened: AbstractAsyncContextManager[Any] = source  # a program may have passed anything
+            async with opened as entered:
                 if not isinstance(entered, RunStream):
                     raise TypeError(
                         f'{type(source).__name__} gives no RunStream: start RunStream(...), or chat.send(...)'
                     )
-                stream = entered
+                stream = cast('RunStream[Any]', entered)
                 self.begun.set_result(None)
                 encoders = [asyncio.create_task(self._encode(one, stream)) for one in self._formats]
                 await _end_of(stream)
