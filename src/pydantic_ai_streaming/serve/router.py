@@ -182,8 +182,14 @@ class _Routes:
 
     # What they do
 
+    async def _json_of(self, request: Request) -> bytes:
+        if request.headers.get('content-type', '').partition(';')[0].strip().lower() != 'application/json':
+            # What a page of another site can send without asking has another type.
+            raise Refused(415, 'media_type', 'Send application/json.')
+        return await body_of(request, self._largest)
+
     async def _begin(self, request: Request, owner: str | None) -> Response:
-        asked = asked_in_json(await body_of(request, self._largest), request, owner, longest=self.longest)
+        asked = asked_in_json(await self._json_of(request), request, owner, longest=self.longest)
         follows = 'text/event-stream' in request.headers.get('accept', '')
         if follows:
             self._viewers.refuse(owner)  # before there is a run that nobody was told of
@@ -195,10 +201,7 @@ class _Routes:
 
     def _ui_endpoint(self, name: str) -> Endpoint:
         async def begin(request: Request, owner: str | None) -> Response:
-            if request.headers.get('content-type', '').partition(';')[0].strip().lower() != 'application/json':
-                # What a page of another site can send without asking has another type.
-                raise Refused(415, 'media_type', 'Send application/json.')
-            body = await body_of(request, self._largest)
+            body = await self._json_of(request)
             asked = await asked_of_ui(
                 name, body, request, owner, agent=self._agent, longest=self.longest, settings=self._ui
             )
