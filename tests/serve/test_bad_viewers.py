@@ -70,7 +70,8 @@ async def test_a_thousand_connections_that_do_not_go_on_leave_the_others_unharme
     words, count = 60, 1000
     stream = await start_run(lambda: [worker.port], 'one', words=words, gap=0.05)
     whole = f'GET /runs/{stream} HTTP/1.1\r\nhost: localhost\r\n\r\n'
-    body = 'POST /runs/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"prompt": '
+    fields = 'host: localhost\r\ncontent-type: application/json\r\ncontent-length: 100'
+    body = f'POST /runs/ HTTP/1.1\r\n{fields}\r\n\r\n{{"prompt": '
     _, before = await worker.state()
     with ExitStack() as opened:
         for number in range(count):

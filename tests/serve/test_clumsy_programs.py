@@ -162,7 +162,8 @@ async def test_a_chat_whose_name_cannot_be_kept_is_refused(client: Client, chat:
     runner, app = site(run_of, authorize=ann)
     async with serving_app(app) as address:
         body = '{"prompt": "Go", "chat": "%s"}' % chat  # noqa: UP031 - braces
-        answer = await client.post(f'http://{address}/runs/', content=body)
+        headers = {'content-type': 'application/json'}
+        answer = await client.post(f'http://{address}/runs/', content=body, headers=headers)
         assert (answer.status_code, answer.json()['error']) == (400, 'malformed')
         assert not runner.ids
 

@@ -58,7 +58,8 @@ async def asking(
     """Send a request, and begin to read the response."""
     reader, writer = await asyncio.open_connection('127.0.0.1', port)
     try:
-        fields = {'host': 'localhost', 'content-length': str(len(body)), 'connection': 'close', **(headers or {})}
+        fields = {'host': 'localhost', 'content-type': 'application/json', 'content-length': str(len(body))}
+        fields |= {'connection': 'close', **(headers or {})}
         lines = [f'{method} {path} HTTP/1.1', *(f'{name}: {value}' for name, value in fields.items())]
         writer.write('\r\n'.join(lines).encode() + b'\r\n\r\n' + body)
         first, *rest = (await reader.readuntil(b'\r\n\r\n')).decode().split('\r\n')
