@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelConnectionError
-from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, UserPromptPart
 
 from pydantic_ai_streaming.course import Exercise, Screen
 from pydantic_ai_streaming.testing import Fail, ScriptedModel, Step
@@ -25,12 +25,14 @@ class Turn:
         self.history: list[ModelMessage] = []
         self.took = 0.0
 
-    async def play(self, exercise: Exercise, interrupt: Interrupt | None = None) -> asyncio.Task[None]:
+    async def play(
+        self, exercise: Exercise, interrupt: Interrupt | None = None, prompt: str = 'Count!'
+    ) -> asyncio.Task[None]:
         """Have the turn played, and interrupted."""
         loop = asyncio.get_running_loop()
         began, stop = loop.time(), asyncio.Event()
         with Screen() as self.screen:
-            task = asyncio.create_task(exercise.call('turn', self.agent, 'Count!', self.history, stop))
+            task = asyncio.create_task(exercise.call('turn', self.agent, prompt, self.history, stop))
             if interrupt:
                 loop.call_later(0.35, interrupt, stop, task)
             await asyncio.wait([task])
@@ -41,6 +43,12 @@ class Turn:
     def replies(self) -> list[str]:
         """What the history has of the model."""
         return [message.text or '' for message in self.history if isinstance(message, ModelResponse)]
+
+    @property
+    def prompts(self) -> list[str]:
+        """What the history has of the user."""
+        parts = [part for message in self.history if isinstance(message, ModelRequest) for part in message.parts]
+        return [str(part.content) for part in parts if isinstance(part, UserPromptPart)]
 
 
 def failure(task: asyncio.Task[None]) -> BaseException | None:
@@ -55,7 +63,24 @@ async def check_a_whole_reply_is_printed_and_remembered(exercise: Exercise) -> N
     assert turn.screen.text == ''.join(WORDS), (
         f'Nobody interrupted the reply, and the screen shows {turn.screen.text!r}.'
     )
+    assert turn.history, (
+        "The whole reply came, and the history has nothing: the caller's list is to be filled (`history[:] = ...`); "
+        '`history = ...` only binds a name.'
+    )
     assert turn.replies == [''.join(WORDS)], f'The whole reply came, and the history has {turn.replies}.'
+
+
+async def check_a_second_turn_repeats_nothing_of_the_first(exercise: Exercise) -> None:
+    turn = Turn(*WORDS)
+    for prompt in ('Count!', 'Go on.'):
+        if error := failure(await turn.play(exercise, prompt=prompt)):
+            raise error
+    prompts, replies = ['Count!', 'Go on.'], [''.join(WORDS), 'Where was I?']
+    assert (turn.prompts, turn.replies) == (prompts, replies), (
+        f'After two turns, the history is to have the prompts {prompts} and the replies {replies}, each once. It has '
+        f'{turn.prompts} and {turn.replies}. `stream.messages` begins with those that the run was given; '
+        '`stream.new_messages` has those that it added.'
+    )
 
 
 async def check_stop_stops_the_model(exercise: Exercise) -> None:

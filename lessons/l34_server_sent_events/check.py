@@ -79,6 +79,7 @@ def check_all_forms_that_the_standard_allows_are_read(exercise: Exercise) -> Non
         'lines that end in "\\r\\n"': ('data: one\r\n\r\ndata: two\r\n\r\n', ['one', 'two']),
         'two lines of data': ('data: one\ndata: two\n\n', ['one\ntwo']),
         'no space after the colon': ('data:one\n\ndata:  two\n\n', ['one', ' two']),
+        'a space at the end, which is data': ('data: one \n\ndata: two\t\r\n\r\n', ['one ', 'two\t']),
         'other fields and comments': ('event: x\nretry: 9\n: data: no\ndatum: no\ndata: one\n\n\n\n', ['one']),
         'an empty line of data': ('data\n\ndata: one\ndata:\n\n', ['', 'one\n']),
     }

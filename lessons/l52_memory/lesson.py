@@ -34,6 +34,19 @@ async def stream() -> object:
     return stream
 
 
+# %% What the record is for: a view that is opened late, where another one was left
+async def late() -> str:
+    async with RunStream(agent.run_stream_events(QUESTION)) as stream:
+        view = stream.events()
+        async for _ in view:
+            if view.offset == 400:
+                break  # the page has lost its connection, and the run goes on
+        await stream.get_output()
+        rest = [event async for event in stream.events(offset=view.offset)]
+        every = [event async for event in stream.events()]
+    return f'{len(rest)} of {len(every)} events after offset {view.offset}, none lost: {rest == every[400:]}'
+
+
 # %% What is needed later, and nothing else
 async def right() -> object:
     async with RunStream(agent.run_stream_events(QUESTION)) as stream:
@@ -67,6 +80,7 @@ async def main() -> None:
     await passed_on()  # what is loaded once does not count
     for way in (naive, stream, right, passed_on):
         print(f'{way.__name__:10} {await held(way):.1f} MB')
+    print(f'late       {await late()}')
 
 
 if __name__ == '__main__':

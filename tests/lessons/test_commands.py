@@ -71,14 +71,14 @@ def test_help_does_not_wait_for_pydantic_ai() -> None:
 
 def test_the_module_of_a_checkout_is_the_console_script() -> None:
     done = [
-        subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
         for command in (
             [sys.executable, '-m', 'lessons', 'list'],
             [sys.executable, '-m', 'pydantic_ai_streaming', 'lessons', 'list'],
         )
     ]
-    assert done[0] == done[1]
-    assert 'l02  Text as it comes' in done[0]
+    assert done[0][:-1] == done[1][:-1], 'only what one types next differs'
+    assert any('l02  Text as it comes' in line for line in done[0])
 
 
 @pytest.mark.parametrize('called', ['2', '02', 'l02', 'l2', 'l02_streaming_text', 'streaming_text', 'Streaming-Text'])
@@ -87,10 +87,28 @@ def test_a_lesson_has_many_names(called: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ('called', 'name'),
+    [
+        ('text', 'l02_streaming_text'),
+        ('context', 'l15_context_manager'),
+        ('memo', 'l52_memory'),
+        ('or fetch', 'l40_eventsource_or_fetch'),
+    ],
+)
+def test_a_part_of_a_name_will_do_if_only_one_lesson_has_it(called: str, name: str) -> None:
+    assert COURSE.find(called).name == name
+
+
+@pytest.mark.parametrize(
     ('called', 'answer'),
     [
         ('streming_text', "There is no lesson 'streming_text'. Did you mean l02_streaming_text?"),
         ('l02x', "There is no lesson 'l02x'. Did you mean l02_streaming_text?"),
+        (
+            'streaming',
+            "There is no lesson 'streaming'. "
+            'Did you mean l01_why_streaming, l02_streaming_text or l08_buffered_streaming?',
+        ),
         ('99', "There is no lesson '99'. `list` names them all."),
     ],
 )
@@ -100,20 +118,44 @@ def test_an_unknown_lesson_is_answered_with_the_nearest(called: str, answer: str
 
 @pytest.mark.parametrize('command', ['check', 'watch l02', 'hint', 'reset', 'progress'])
 def test_without_a_folder_it_says_how_to_make_one(command: str, learner: Learner) -> None:
-    assert '`python -m lessons init` makes one' in learner.types(command, code=2)
+    assert '`pydantic-ai-streaming lessons init` makes one' in learner.types(command, code=2)
     assert list(learner.folder.iterdir()) == []
 
 
 def test_init_gives_no_solutions_and_changes_nothing_that_is_there(learner: Learner) -> None:
-    assert 'python -m lessons watch' in learner.types('init')
+    assert 'pydantic-ai-streaming lessons watch' in learner.types('init')
     names = {path.name for path in (learner.folder / 'streaming-lessons').rglob('*.*')}
     assert names == {'README.md', 'lesson.py', 'exercise.py', '.lessons.json'}
     learner.exercise('l02_streaming_text').write_text('# mine\n')
     learner.exercise('l03_message_history').unlink()
-    assert '1 lessons are now' in learner.types('init')
+    assert '1 lesson is now' in learner.types('init')
     assert learner.exercise('l02_streaming_text').read_text() == '# mine\n'
     assert learner.exercise('l03_message_history').exists()
     assert 'nothing was changed' in learner.types('init')
+
+
+@pytest.mark.parametrize(('folder', 'cd'), [('', False), ('streaming-lessons', False), ('.', False), ('mine', True)])
+def test_init_says_where_to_go_before_the_next_command(folder: str, cd: bool, learner: Learner) -> None:
+    lines = learner.types(f'init {folder}').splitlines()
+    assert (f'  cd {folder}' in lines) == cd
+    for line in lines[-2:]:
+        assert line.endswith(('lessons run l00', 'lessons watch'))
+    if cd:
+        script = lines[-1].split()[0]
+        assert shutil.which(script), 'it works in that folder too'
+
+
+def test_init_makes_no_course_folder_inside_of_one(begun: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = begun.folder / 'streaming-lessons'
+    around = f'There is one around it: {inside}\n'
+    assert begun.types('init streaming-lessons/l02_streaming_text/new', code=2).endswith(around)
+    monkeypatch.chdir(inside / 'l02_streaming_text')
+    assert begun.types('init', code=2) == (
+        f'streaming-lessons would be a course folder inside a course folder. You are in one: {inside}\n'
+    )
+    assert not (inside / 'l02_streaming_text' / 'streaming-lessons').exists()
+    assert 'nothing was changed' in begun.types('init ..'), 'one that is there can be completed'
+    assert f'cd {os.path.join("..", "..", "beside")}' in begun.types('init ../../beside')
 
 
 def test_init_does_not_write_where_the_lessons_come_from(learner: Learner) -> None:
@@ -152,9 +194,11 @@ def test_a_real_model_that_cannot_be_had(
 def test_a_check_says_what_is_wrong_and_a_solution_is_remembered(begun: Learner) -> None:
     printed = begun.types('check l02', code=1)
     assert 'The story has 50 characters, and the screen shows 275.' in printed
-    assert '`python -m lessons hint l02` gives a hint.' in printed
+    assert '`pydantic-ai-streaming lessons hint l02` gives a hint.' in printed
     begun.solves('l02_streaming_text')
-    assert 'l02 is done, checked in ' in begun.types('check l02')
+    printed = begun.types('check l02')
+    assert 'l02 is done, checked in ' in printed
+    assert printed.splitlines()[-1].startswith('Next: `pydantic-ai-streaming lessons run l00`, then ')
     assert '✓ l02' in begun.types('list')
     assert '1 of ' in begun.types('progress')
     assert 'the first' not in begun.types('check', code=1), 'without a name, the first that is not done'
@@ -182,7 +226,15 @@ def test_the_folder_is_found_from_inside_too(begun: Learner, monkeypatch: pytest
 )
 def test_whatever_is_wrong_is_said_in_a_sentence(text: str, answer: str, begun: Learner) -> None:
     begun.exercise('l02_streaming_text').write_text(text)
-    assert answer in begun.types('check l02', code=1)
+    printed = begun.types('check l02', code=1)
+    assert answer in printed
+    assert ('gives a hint' in printed) == ('✗' in printed), 'a hint helps with what a check has found'
+
+
+@pytest.mark.parametrize('text', ['async def tell(:', 'import nowhere', 'async def tell(a, q):\n    import nowhere'])
+def test_no_hint_is_offered_where_none_helps(text: str, begun: Learner) -> None:
+    begun.exercise('l02_streaming_text').write_text(text)
+    assert 'hint' not in begun.types('check l02', code=1)
 
 
 ENDLESS = {
@@ -267,7 +319,7 @@ def test_watch_checks_at_every_save_and_ends_when_it_is_right(begun: Learner) ->
         time.sleep(0.01)  # a file system may count in hundredths
         begun.solves('l02_streaming_text')
         assert any('l02 is done' in line for line in lines)
-        lines.read()
+        assert 'Next: ' in lines.read()
         assert process.wait(20) == 0
 
 

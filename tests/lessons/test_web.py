@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,7 +23,10 @@ from websockets.asyncio.client import connect
 
 from pydantic_ai_streaming import RunStream
 from pydantic_ai_streaming.course import EventSourceStandIn, serving
+from pydantic_ai_streaming.course.checking import check_file
+from pydantic_ai_streaming.course.contents import read_course
 from pydantic_ai_streaming.course.exercise import told
+from pydantic_ai_streaming.course.verifying import wrong_in_lesson
 from pydantic_ai_streaming.serve import SSEResponse, serve_websocket
 from pydantic_ai_streaming.testing import ScriptedModel, Stall
 from tests.serve.serving import serving_app, until
@@ -206,10 +211,36 @@ async def test_an_application_that_goes_on_for_ever_is_ended_with_its_server() -
     assert ended == ['cancelled']
 
 
-def test_who_lacks_a_package_is_told_how_to_get_it(tmp_path: Any) -> None:
-    error = ModuleNotFoundError("No module named 'fastapi'", name='fastapi.responses')
-    assert told(error, tmp_path / 'lesson.py').endswith(
+LACKING = ModuleNotFoundError("No module named 'fastapi'", name='fastapi.responses')
+
+
+def test_who_lacks_a_package_is_told_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / 'lesson.py'
+    assert told(LACKING, file).endswith('needs fastapi, which is not installed: make .venv/.installed')
+    monkeypatch.setattr('pydantic_ai_streaming.course.exercise.in_checkout', lambda: False)
+    assert told(LACKING, file).endswith(
         "needs fastapi, which is not installed: pip install 'pydantic-ai-streaming[serve]' fastapi"
     )
+    error = ImportError('SSEResponse needs Starlette')
+    error.__cause__ = ModuleNotFoundError("No module named 'starlette'", name='starlette')
+    assert told(error, file).endswith(
+        "needs starlette, which is not installed: pip install 'pydantic-ai-streaming[serve]'"
+    )
     error = ModuleNotFoundError("No module named 'asynco'", name='asynco')
-    assert 'pip' not in told(error, tmp_path / 'lesson.py'), 'a name that is misspelt is not to be installed'
+    assert 'install' not in told(error, file), 'a name that is misspelt is not to be installed'
+
+
+def test_checks_that_need_what_is_not_installed_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    course = read_course()
+    lesson = course.find('l12')
+    monkeypatch.setitem(sys.modules, 'starlette', None)
+    for name in [name for name in sys.modules if name.startswith('starlette.')]:
+        monkeypatch.delitem(sys.modules, name)
+    needs = 'needs starlette, which is not installed: make .venv/.installed'
+    verdict = check_file(course.path(lesson, 'solution.py'), course.path(lesson, 'check.py'))
+    assert verdict.sentence.startswith('check.py, line ')
+    assert verdict.sentence.endswith(needs)
+    assert [sentence.partition(', ')[0] for sentence in wrong_in_lesson(course, lesson) if needs in sentence] == [
+        'lesson.py',
+        'check.py',
+    ]

@@ -85,7 +85,11 @@ async def see(
 ) -> Seen:
     """Read a stream to its end, or until it is enough; then the connection is closed."""
     seen, decoder = Seen(), SSEDecoder()
-    headers: dict[str, Any] = {'accept': accept, **({} if last_id is None else {'last-event-id': last_id})}
+    headers: dict[str, Any] = {
+        'accept': accept,
+        **({} if content is None else {'content-type': 'application/json'}),
+        **({} if last_id is None else {'last-event-id': last_id}),
+    }
     async with client.stream(method, url, headers=headers, content=content) as response:
         seen.status, seen.headers = response.status_code, response.headers
         async for piece in response.aiter_raw():

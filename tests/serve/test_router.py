@@ -251,8 +251,18 @@ class TestBadRequests:
     async def test_a_body_that_cannot_be_followed(self, client: Client, body: bytes, status: int, error: str) -> None:
         site = Site(largest_body=10_000, longest_prompt=100)
         async with serving_app(site.app) as address:
-            answer = await client.post(f'http://{address}/runs/', content=body)
+            headers = {'content-type': 'application/json; charset=utf-8'}
+            answer = await client.post(f'http://{address}/runs/', content=body, headers=headers)
             assert (answer.status_code, answer.json()['error']) == (status, error)
+            assert not site.model.requests
+
+    async def test_what_a_page_of_another_site_can_send_without_asking_starts_nothing(self, client: Client) -> None:
+        site = Site()
+        async with serving_app(site.app) as address:
+            for kind in ('text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', ''):
+                headers = {'content-type': kind}
+                answer = await client.post(f'http://{address}/runs/', content=b'{"prompt": "Go"}', headers=headers)
+                assert (answer.status_code, answer.json()['error']) == (415, 'media_type')
             assert not site.model.requests
 
     @pytest.mark.parametrize('name', ['ai-sdk', 'ag-ui'])

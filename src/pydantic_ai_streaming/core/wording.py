@@ -20,7 +20,9 @@ def counted(number: int, noun: str) -> str:
     """So many of something.
 
     Example:
-        >>> counted(1, 'character'), counted(1200, 'character')
-        ('1 character', '1200 characters')
+        >>> counted(1, 'character'), counted(1200, 'character'), counted(1, 'entry'), counted(0, 'entry')
+        ('1 character', '1200 characters', '1 entry', '0 entries')
     """
-    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+    if number == 1:
+        return f'1 {noun}'
+    return f'{number} {noun[:-1]}ies' if noun.endswith('ry') else f'{number} {noun}s'

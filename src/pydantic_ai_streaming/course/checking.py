@@ -62,14 +62,17 @@ def check_file(file: Path, checks: Path) -> Verdict:
         file: The exercise, or a solution.
         checks: A module of functions `check_...(exercise)`, synchronous or not, that fail with `assert`.
 
-    Raises:
-        Exception: The checks themselves do not load.
+    Returns:
+        What came of it; checks that do not load, such as for want of a package, are told as a crash.
     """
     began = time.perf_counter()
     done: list[str] = []
     missing = sentence = ''
     crashed = False
-    functions = {name: value for name, value in vars(load(checks)).items() if name.startswith(PREFIX)}
+    try:
+        functions = {name: value for name, value in vars(load(checks)).items() if name.startswith(PREFIX)}
+    except Exception as error:
+        return Verdict(done=(), sentence=told(error, checks), crashed=True)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), _patience() as rang:
         # A coroutine that was not awaited is told by a check, not by a warning in the middle of it.
         warnings.simplefilter('ignore')
@@ -88,6 +91,8 @@ def check_file(file: Path, checks: Path) -> Verdict:
             sentence = str(error) or f'{missing}: not yet.'
         except (Exception, SystemExit) as error:
             sentence, crashed = told(error, file), True
+            if isinstance(error, ImportError):
+                missing = ''  # that no check has found, and no hint helps with
     if rang:
         sentence = f'{file.name} had not come to an end after {PATIENCE} s: is there a loop that never ends?'
         crashed = False

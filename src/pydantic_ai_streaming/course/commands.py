@@ -1,4 +1,4 @@
-"""`pydantic-ai-streaming lessons ...`, or `python -m lessons ...` in a checkout."""
+"""`pydantic-ai-streaming lessons ...`; in a checkout, `.venv/bin/python -m lessons ...` does the same."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .calling import called_here
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -26,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         SystemExit: From argparse, for `--help` and arguments that are wrong.
     """
-    prog = 'pydantic-ai-streaming lessons' if Path(sys.argv[0]).stem == 'pydantic-ai-streaming' else 'python -m lessons'
+    prog = called_here()
     parser = _parser(prog)
     arguments = parser.parse_args(argv)
     if arguments.command is None:

@@ -11,7 +11,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ['Course', 'CourseError', 'Document', 'Lesson', 'Section', 'lessons_folder', 'read_course']
+__all__ = ['Course', 'CourseError', 'Document', 'Lesson', 'Section', 'in_checkout', 'lessons_folder', 'read_course']
+
+PACKAGED = Path(__file__).parent / 'lessons'
+"""Where the lessons are in an installed package."""
+SHORTEST = 3
+"""How many characters a part of a word has at least that a lesson is found by."""
 
 
 class CourseError(Exception):
@@ -103,8 +108,10 @@ class Course(_Entry):
     def find(self, called: str) -> Lesson:
         """The lesson of a number (`2`, `l02`) or a name (`l02_streaming_text`, `streaming text`).
 
+        A part of a name will do, if only one lesson has it: `text`, as a word, or else `memor`.
+
         Raises:
-            CourseError: There is none; the message has the nearest name.
+            CourseError: There is none, or several; the message has their names, or the nearest one.
         """
         wanted = called.strip().strip('/').lower().replace(' ', '_').replace('-', '_')
         number = re.fullmatch(r'l?(\d+)', wanted)
@@ -113,13 +120,20 @@ class Course(_Entry):
                 if lesson.planned:
                     raise CourseError(f'{lesson.short}, {lesson.title!r}, is not written yet.')
                 return lesson
-        raise CourseError(f'There is no lesson {called!r}. {_nearest(wanted, self.lessons)}')
+        holding = _holding(wanted, self.lessons)
+        if len(holding) == 1:
+            return holding[0]
+        raise CourseError(f'There is no lesson {called!r}. {_meant(wanted, holding, self.lessons)}')
 
 
 def lessons_folder() -> Path:
     """Where the lessons are: inside the installed package, or beside the sources in a checkout."""
-    packaged = Path(__file__).parent / 'lessons'
-    return packaged if packaged.is_dir() else Path(__file__).parents[3] / 'lessons'
+    return Path(__file__).parents[3] / 'lessons' if in_checkout() else PACKAGED
+
+
+def in_checkout() -> bool:
+    """Whether this is the source tree, which has a Makefile, and not an installed package."""
+    return not PACKAGED.is_dir()
 
 
 def read_course(folder: Path | None = None) -> Course:
@@ -151,7 +165,16 @@ def _names(lesson: Lesson) -> Sequence[str]:
     return (lesson.name, lesson.name.partition('_')[2])
 
 
-def _nearest(wanted: str, lessons: Iterable[Lesson]) -> str:
+def _holding(wanted: str, lessons: Sequence[Lesson]) -> list[Lesson]:
+    """Those that have a word, or several, in their names; if none has, those that have it inside of a word."""
+    words = [lesson for lesson in lessons if f'_{wanted}_' in f'_{lesson.name}_']
+    return words or [lesson for lesson in lessons if len(wanted) >= SHORTEST and wanted in lesson.name]
+
+
+def _meant(wanted: str, holding: Sequence[Lesson], lessons: Iterable[Lesson]) -> str:
+    if len(holding) > 1:
+        *some, last = [lesson.name for lesson in holding]
+        return f'Did you mean {", ".join(some)} or {last}?'
     names = {name: lesson.name for lesson in lessons for name in (*_names(lesson), lesson.short)}
     near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     return f'Did you mean {names[near[0]]}?' if near else '`list` names them all.'

@@ -10,11 +10,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .contents import in_checkout
+
 __all__ = ['Exercise', 'NotYet', 'load', 'told']
 
 PREFIX = '_lesson_'
 """What the names of modules begin with that are made of a lesson's files."""
-PACKAGES = {'fastapi': "'pydantic-ai-streaming[serve]' fastapi", 'starlette': "'pydantic-ai-streaming[serve]'"}
+PACKAGES = {
+    'fastapi': "'pydantic-ai-streaming[serve]' fastapi",
+    'httpx': 'httpx',
+    'starlette': "'pydantic-ai-streaming[serve]'",
+}
 """What some lessons need beside the package, and how one gets it."""
 
 
@@ -94,8 +100,11 @@ def told(error: BaseException, path: Path) -> str:
     where = f'{path.name}, line {lines[-1]}' if lines else path.name
     if isinstance(error, NotImplementedError):
         return f'{where}: this is still to be written{f" ({error})" if str(error) else ""}.'
-    package = (error.name or '').partition('.')[0] if isinstance(error, ModuleNotFoundError) else ''
+    # What needs an extra of this package raises an ImportError of its own, whose cause names the package.
+    lacking = error if isinstance(error, ModuleNotFoundError) else error.__cause__
+    package = (lacking.name or '').partition('.')[0] if isinstance(lacking, ModuleNotFoundError) else ''
     if package in PACKAGES:
-        return f'{where}, needs {package}, which is not installed: pip install {PACKAGES[package]}'
+        how = 'make .venv/.installed' if in_checkout() else f'pip install {PACKAGES[package]}'
+        return f'{where}, needs {package}, which is not installed: {how}'
     first = (str(error).strip().splitlines() or [''])[0].rstrip('.')
     return f'{where}, raised {type(error).__name__}{f": {first}" if first else ""}.'

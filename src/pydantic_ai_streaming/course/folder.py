@@ -112,10 +112,15 @@ def make_folder(path: Path, course: Course) -> tuple[Folder, int]:
         The folder, and how many lessons were added.
 
     Raises:
-        CourseError: There is something else of that name.
+        CourseError: There is something else of that name, or a course folder around it.
     """
-    if course.folder.absolute() in (path.absolute(), *path.absolute().parents):
+    whole = Path(os.path.abspath(path))  # without '..', which would make what is beside a folder look inside it
+    if course.folder.absolute() in (whole, *whole.parents):
         raise CourseError('That is where the lessons come from: choose another folder.')
+    for around in whole.parents:
+        if (around / PROGRESS).is_file():
+            where = 'You are in one' if around in (Path.cwd(), *Path.cwd().parents) else 'There is one around it'
+            raise CourseError(f'{path} would be a course folder inside a course folder. {where}: {around}')
     try:
         path.mkdir(parents=True, exist_ok=True)
         folder = Folder(path)

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from pydantic_ai.exceptions import AgentRunError
 
+from ..core.wording import counted
 from ..demo.models import ModelUnavailableError, sentence
 from ..errors import StreamingError
+from .calling import called_anywhere, quoted
 from .checking import check_file
 from .contents import Course, CourseError, Lesson
 from .exercise import load, told
@@ -61,11 +63,16 @@ class Runner:
     def init(self, path: Path | None) -> int:
         """Make the learner's folder, or complete it."""
         path = path or Path(DEFAULT)
-        _, added = make_folder(path, self.course)
+        made, added = make_folder(path, self.course)
         first = self.course.lessons[0]
         if added:
-            say(f'{added} lessons are now in {path}. Read {path / first.name / "README.md"}, then:')
-            say(f'  {self.prog} run {first.short}\n  {self.prog} watch')
+            are = 'is' if added == 1 else 'are'
+            say(f'{counted(added, "lesson")} {are} now in {path}. Read {path / first.name / "README.md"}, then:')
+            found, prog = find_folder(), self.prog
+            if found is None or not found.path.samefile(made.path):
+                prog = called_anywhere()
+                say(f'  cd {quoted(path)}')
+            say(f'  {prog} run {first.short}\n  {prog} watch')
         else:
             say(f'{path} has all lessons already; nothing was changed.')
         return 0
@@ -100,7 +107,10 @@ class Runner:
     def check(self, called: str | None) -> int:
         """Check the learner's exercise."""
         folder = self._folder()
-        return 0 if self._checked(folder, self._lesson(called)) else 1
+        if not self._checked(folder, self._lesson(called)):
+            return 1
+        self._tell_next(folder)
+        return 0
 
     def watch(self, called: str | None) -> int:
         """Check on each save, and go on to the next lesson when one is done."""
@@ -114,6 +124,7 @@ class Runner:
                     break
             left = [lesson for lesson in self.course.lessons if not folder.passed(lesson)]
             if not left or called is not None:
+                self._tell_next(folder)
                 return 0
             lesson = left[0]
 
@@ -171,9 +182,7 @@ class Runner:
         say(f'{len(done)} of {len(self.course.lessons)} exercises are done.')
         if len(done) == len(self.course.lessons):
             self._sum_up()
-        else:
-            left = next(lesson for lesson in self.course.lessons if lesson not in done)
-            say(f'Next: `{self.prog} run {left.short}`, then {folder.path / left.name / "exercise.py"}')
+        self._tell_next(folder)
         return 0
 
     def verify(self, called: list[str], *, notebooks: bool, write: bool) -> int:
@@ -206,7 +215,7 @@ class Runner:
             if verdict.missing:
                 say(f'✗ {verdict.missing}')
             say(verdict.sentence, indent=2)
-            say(f'  `{self.prog} hint {lesson.short}` gives a hint.\n')
+            say(f'  `{self.prog} hint {lesson.short}` gives a hint.\n' if verdict.missing else '')
             return False
         say(f'{lesson.short} is done, checked in {verdict.seconds * 1000:.0f} ms.\n')
         was_done = all(map(folder.passed, self.course.lessons))
@@ -214,6 +223,11 @@ class Runner:
         if not was_done and all(map(folder.passed, self.course.lessons)):
             self._sum_up()
         return True
+
+    def _tell_next(self, folder: Folder) -> None:
+        left = next((lesson for lesson in self.course.lessons if not folder.passed(lesson)), None)
+        if left is not None:
+            say(f'Next: `{self.prog} run {left.short}`, then {folder.path / left.name / "exercise.py"}')
 
     def _sum_up(self) -> None:
         say('All exercises are done. What you can do now:')

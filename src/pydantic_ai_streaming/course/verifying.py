@@ -159,6 +159,10 @@ def _wrong_output(course: Course, lesson: Lesson) -> list[str]:
 
 def _wrong_exercise(course: Course, lesson: Lesson) -> list[str]:
     checks = course.path(lesson, 'check.py')
+    try:
+        load(checks)
+    except Exception as error:
+        return [told(error, checks)]
     starter = check_file(course.path(lesson, 'exercise.py'), checks)
     solution = check_file(course.path(lesson, 'solution.py'), checks)
     wrong: list[str] = []

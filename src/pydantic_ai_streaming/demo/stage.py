@@ -43,6 +43,11 @@ class Stage:
         self._sheet = Sheet(file)
         self._columns = not plain and can_print_columns(file)
 
+    def _line(self, text: str = '', style: Style = 'plain') -> None:
+        self._sheet.line(text, style)
+        if self._sheet.gone:
+            raise BrokenPipeError  # no model is to go on for nobody
+
     @property
     def width(self) -> int:
         """Cells in a line, at most 100."""
@@ -55,17 +60,17 @@ class Stage:
 
     def heading(self, title: str) -> None:
         """Begin a scene."""
-        self._sheet.line()
+        self._line()
         if len(title) + 4 > self.width:
             self.say(title, 'bold')
         else:
-            self._sheet.line(f'── {title} {"─" * (self.width - len(title) - 4)}', 'bold')
+            self._line(f'── {title} {"─" * (self.width - len(title) - 4)}', 'bold')
 
     def say(self, text: str = '', style: Style = 'dim') -> None:
         """A paragraph about what is shown, filled to the width; line ends of its own stay."""
         for paragraph in text.split('\n'):
             for line in textwrap.wrap(paragraph, self.width, break_on_hyphens=False) or ['']:
-                self._sheet.line(line, style)
+                self._line(line, style)
 
     async def show(self, stream: RunStream[Any]) -> None:
         """Print a run, paced."""
@@ -97,7 +102,7 @@ class Stage:
     def print_figures(self) -> None:
         """Print them."""
         for label, figures in self.figures:
-            self._sheet.line(f'{label:<{LABEL + 2}}{figures}', 'plain')
+            self._line(f'{label:<{LABEL + 2}}{figures}', 'plain')
 
     def _arrivals(self, stream: RunStream[Any], start: float) -> None:
         """The same record once more: what had come, and when."""
@@ -109,7 +114,7 @@ class Stage:
         self.say()
         for at, text in came:
             line = f'{at:5.2f} s  {text!r}'
-            self._sheet.line(line if len(line) <= self.width else line[: self.width - 1] + '…', 'plain')
+            self._line(line if len(line) <= self.width else line[: self.width - 1] + '…', 'plain')
 
     def _timeline(self, stream: RunStream[Any], shown: Timeline, *, start: float) -> None:
         came = [(at - start, len(text)) for at, event in stream.events().take() if (text := text_in(event))]
@@ -123,5 +128,5 @@ class Stage:
         top = max(map(max, rows))
         self.say()
         for label, row in zip(('arrived', 'shown'), rows, strict=True):
-            self._sheet.line(f'{label:<{LABEL}}{bars(row, top=top)}'.rstrip(), 'plain')
+            self._line(f'{label:<{LABEL}}{bars(row, top=top)}'.rstrip(), 'plain')
         self.say(f'{"":<{LABEL}}characters per {cell:g} s, {top} at most')

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .backend import LogBackend
-    from .heads import Head, Refusal, Slice, Wanted, Write, apply
+    from .heads import Head, Refusal, Slice, Wanted, Write, apply, cut
     from .log import StreamLog
     from .memory import MemoryBackend, MemoryLog
     from .producer import Producer
@@ -35,6 +35,7 @@ __all__ = [
     'Wanted',
     'Write',
     'apply',
+    'cut',
 ]
 
 _MODULES = {
@@ -54,6 +55,7 @@ _MODULES = {
     'Wanted': 'heads',
     'Write': 'heads',
     'apply': 'heads',
+    'cut': 'heads',
 }
 
 

@@ -8,10 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from ..errors import StoreError
 from .heads import Head, Refusal, Slice, Wanted, Write
 
-__all__ = ['SLICE_BYTES', 'LogBackend']
-
-SLICE_BYTES = 4 * 2**20
-"""Bytes of entries after which a backend may end a slice: what a reader holds at once has a bound."""
+__all__ = ['LogBackend']
 
 
 class LogBackend(ABC):
@@ -41,7 +38,7 @@ class LogBackend(ABC):
     async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
         """Read streams, each at one instant; `None` where there is none.
 
-        A slice may end before the limit once it has `SLICE_BYTES`, but not before it has an entry.
+        A slice ends before the limit with the entry that brings it to the bytes that are wanted.
         """
 
     @abstractmethod

@@ -13,7 +13,22 @@ from typing import Any, Literal, TypeAlias
 
 from ..errors import StoreError
 
-__all__ = ['Head', 'Refusal', 'RefusalReason', 'Slice', 'Wanted', 'Write', 'apply', 'is_name', 'storable']
+__all__ = [
+    'SLICE_BYTES',
+    'Head',
+    'Refusal',
+    'RefusalReason',
+    'Slice',
+    'Wanted',
+    'Write',
+    'apply',
+    'cut',
+    'is_name',
+    'storable',
+]
+
+SLICE_BYTES = 4 * 2**20
+"""Bytes of entries after which a slice ends, if nobody wants less: what a reader holds at once has a bound."""
 
 RefusalReason: TypeAlias = Literal['missing', 'exists', 'fenced', 'closed', 'changed', 'held', 'repeated']
 """Why a write was refused.
@@ -139,11 +154,27 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Entries to be read: those from `start` on, `limit` of them at most, fewer if they are large."""
+    """Entries to be read: those from `start` on, `limit` of them at most, and none after `size` bytes."""
 
     stream_id: str
     start: int = 0
     limit: int = 1000
+    size: int = SLICE_BYTES
+
+
+def cut(entries: Sequence[bytes], first: int, limit: int, size: int) -> Sequence[bytes]:
+    """Entries from `first` on, `limit` of them at most, and none after the one that brings them to `size` bytes.
+
+    Example:
+        >>> cut([b'one', b'two', b'three', b'four'], 1, 3, 7)
+        [b'two', b'three']
+    """
+    found = entries[first : first + limit]
+    for index, entry in enumerate(found):
+        size -= len(entry)
+        if size <= 0:
+            return found[: index + 1]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

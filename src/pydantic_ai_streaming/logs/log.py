@@ -16,7 +16,7 @@ from ..aio.closing import drain
 from ..errors import StoreUnavailable, StreamFenced, StreamLogError, StreamMissing
 from .backend import LogBackend
 from .group_commit import GroupCommit, Outcome
-from .heads import Head, Refusal, Slice, Wanted, Write, is_name, storable
+from .heads import SLICE_BYTES, Head, Refusal, Slice, Wanted, Write, is_name, storable
 from .producer import Producer
 from .tail import Follower, Tail
 
@@ -82,6 +82,7 @@ class StreamLog:
 
     async def _open(self) -> None:
         await self._backend.open()
+        self._alarm, self._due = asyncio.Event(), set()  # of this loop: a log that was closed may be opened in another
         self._tasks = [
             asyncio.create_task(self._for_ever(work), name=f'pydantic-ai-streaming log {work.__name__.strip("_")}')
             for work in (self._listen, self._catch_up, self._renew, self._sweep)
@@ -161,8 +162,8 @@ class StreamLog:
         """
         return (await self.read(stream_id, limit=0)).head
 
-    async def read(self, stream_id: str, offset: int = 0, *, limit: int = 1000) -> Slice:
-        """Read a stream as it is now, `limit` entries of it at most, fewer if they are large.
+    async def read(self, stream_id: str, offset: int = 0, *, limit: int = 1000, size: int = SLICE_BYTES) -> Slice:
+        """Read a stream as it is now, `limit` entries of it at most, and none after `size` bytes.
 
         Raises:
             StreamMissing: There is no such stream.
@@ -173,7 +174,7 @@ class StreamLog:
         await self.open()
         part = None
         if is_name(stream_id):
-            (part,) = await self._backend.fetch([Wanted(stream_id, offset, limit)])
+            (part,) = await self._backend.fetch([Wanted(stream_id, offset, limit, size)])
         if part is None:
             raise StreamMissing(stream_id)
         return part
@@ -191,7 +192,7 @@ class StreamLog:
         return Follower(
             tail,
             offset,
-            read=lambda start: self.read(stream_id, start),
+            read=lambda start, limit, size: self.read(stream_id, start, limit=limit, size=size),
             missing=lambda: StreamMissing(stream_id),
         )
 

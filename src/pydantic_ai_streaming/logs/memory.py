@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from dataclasses import dataclass, field
 
 from .backend import LogBackend
-from .heads import Head, Refusal, Slice, Wanted, Write, apply
+from .heads import Head, Refusal, Slice, Wanted, Write, apply, cut
 from .log import StreamLog
 
 __all__ = ['MemoryBackend', 'MemoryLog']
@@ -68,7 +68,7 @@ class MemoryBackend(LogBackend):
         stream = self._streams.get(wanted.stream_id)
         if stream is None or stream.head.expired(now):
             return None
-        return Slice(stream.head, wanted.start, stream.entries[wanted.start : wanted.start + wanted.limit])
+        return Slice(stream.head, wanted.start, cut(stream.entries, wanted.start, wanted.limit, wanted.size))
 
     async def lapsed(self) -> Sequence[str]:  # noqa: D102
         now = asyncio.get_running_loop().time()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from ..databases import redis
 from ..databases.versions import refuse_newer
 from ..errors import StoreError
-from .backend import SLICE_BYTES, LogBackend
+from .backend import LogBackend
 from .heads import Head, Slice, Wanted, Write
 from .log import StreamLog
 from .redis_scripts import COMMIT, LAPSED, OPEN, OWNED, READ, VERSION
@@ -167,8 +167,8 @@ class RedisBackend(LogBackend):
         found: list[tuple[Sequence[Wanted], list[Any]]] = []
         for first in range(0, len(wanted), READ_AT_ONCE):
             some = wanted[first : first + READ_AT_ONCE]
-            arguments = [value for one in some for value in (one.stream_id, one.start, one.limit)]
-            found.append((some, await self._run(READ, SLICE_BYTES, *arguments)))
+            arguments = [value for one in some for value in (one.stream_id, one.start, one.limit, one.size)]
+            found.append((some, await self._run(READ, *arguments)))
         return found
 
     async def lapsed(self) -> Sequence[str]:  # noqa: D102

@@ -120,25 +120,26 @@ return {now, answers}
 """
 )
 
-# bytes of entries after which it is enough, then for each stream: id, offset, how many entries
+# for each stream: id, offset, how many entries, bytes of entries after which it is enough
 READ = (
     _NOW
     + """
 local p, answers = KEYS[1] .. ':log', {}
-for i = 2, #ARGV, 3 do
+for i = 1, #ARGV, 4 do
     local state = redis.call('HMGET', p .. ':head:' .. ARGV[i], 'revisions', 'head')
     local newest = string.match(state[1] or '', '^%S*')
     if not state[2] then
         answers[#answers + 1] = {newest, ''}
     else
         local entries, size, offset, left = {}, 0, tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
-        while left > 0 and size < tonumber(ARGV[1]) do
+        local enough = tonumber(ARGV[i + 3])
+        while left > 0 and size < enough do
             local some, first = math.min(left, size == 0 and 8 or 100), string.format('%d-0', offset + 1)
             local found = redis.call('XRANGE', p .. ':entries:' .. ARGV[i], first, '+', 'COUNT', some)
             for _, entry in ipairs(found) do
                 entries[#entries + 1] = entry[2][2]
                 size = size + #entry[2][2]
-                if size >= tonumber(ARGV[1]) then break end
+                if size >= enough then break end
             end
             offset, left = offset + #found, #found < some and 0 or left - #found
         end

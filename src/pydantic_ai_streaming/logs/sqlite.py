@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 from ..databases.sqlite import translated
 from ..databases.sqlite_worker import SQLiteWorker
 from ..errors import StoreError
-from .backend import SLICE_BYTES, LogBackend
+from .backend import LogBackend
 from .heads import Head, Refusal, Slice, Wanted, Write
 from .log import StreamLog
 from .sqlite_schema import connect
@@ -152,7 +152,7 @@ def _read(connection: sqlite3.Connection, wanted: Wanted, now: float) -> Slice |
     for (entry,) in connection.execute(query, (number, wanted.start, wanted.limit)):
         entries.append(entry)
         size += len(entry)
-        if size >= SLICE_BYTES:
+        if size >= wanted.size:
             break
     return Slice(head, wanted.start, entries)
 

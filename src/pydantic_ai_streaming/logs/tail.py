@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from .heads import Head, Slice
+from .heads import SLICE_BYTES, Head, Slice, cut
 
 __all__ = ['Follower', 'Tail']
 
@@ -35,6 +35,7 @@ class Tail:
 
     __slots__ = (
         '__weakref__',
+        '_asked',
         '_part',
         '_resting',
         '_size',
@@ -57,6 +58,7 @@ class Tail:
         self._part: Slice | None = None
         self._resting = False
         self._waking = False  # as soon as the rest is over
+        self._asked = (0, 0, 0, 0)
         # By identity, in order: one of a thousand is forgotten without looking at the others.
         self._watchers: dict[asyncio.Future[bool], None] = {}
 
@@ -98,14 +100,13 @@ class Tail:
             del self.entries[:drop]
             self.start += drop
 
-    def part(self, offset: int, limit: int) -> Slice:
-        """What is here from an offset on, `limit` entries at most: the same for all who ask for the same."""
-        head, part = self.head, self._part
+    def part(self, offset: int, limit: int, size: int) -> Slice:
+        """What is here from an offset on, cut as `cut` does: the same for all who ask for the same."""
+        head, part, asked = self.head, self._part, (offset, limit, size, self.end)
         assert head is not None  # it was seen before anybody could follow it
-        count = min(limit, self.end - offset)
-        if part is None or part.start != offset or len(part.entries) != count or part.head is not head:
-            first = offset - self.start
-            self._part = part = Slice(head, offset, self.entries[first : first + count])
+        if part is None or self._asked != asked or part.head is not head:
+            self._asked = asked
+            self._part = part = Slice(head, offset, cut(self.entries, offset - self.start, limit, size))
         return part
 
     def _wake(self) -> None:
@@ -182,7 +183,7 @@ class Follower(AsyncIterator[Slice]):
         tail: Tail,
         offset: int,
         *,
-        read: Callable[[int], Awaitable[Slice]],
+        read: Callable[[int, int, int], Awaitable[Slice]],
         missing: Callable[[], Exception],
     ) -> None:
         self.tail = tail
@@ -201,8 +202,12 @@ class Follower(AsyncIterator[Slice]):
                 raise StopAsyncIteration
             await self.wait()
 
-    async def take(self, limit: int = 1000) -> Slice | None:
-        """What is there and has not been read, or `limit` entries of it; `None` if there is nothing.
+    async def take(self, limit: int = 1000, size: int = SLICE_BYTES) -> Slice | None:
+        """What is there and has not been read, or some of it; `None` if there is nothing.
+
+        Args:
+            limit: Entries, at most.
+            size: Bytes after which no other entry is taken.
 
         Raises as the iteration does. It does not wait, unless older entries are to be fetched.
         """
@@ -213,12 +218,12 @@ class Follower(AsyncIterator[Slice]):
         if self.offset >= tail.end:
             return None
         if self.offset < tail.start:
-            part = await self._read(self.offset)
+            part = await self._read(self.offset, limit, size)
             if part.head.incarnation != tail.head.incarnation:
                 tail.see(part)
                 raise self._missing()
         else:
-            part = tail.part(self.offset, limit)
+            part = tail.part(self.offset, limit, size)
         self.offset = part.end
         return part
 

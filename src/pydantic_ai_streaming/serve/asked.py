@@ -15,6 +15,7 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelMessage, ModelRequest, UserPromptPart
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
+from ..logs.heads import is_name
 from .refused import Refused
 from .wire import AG_UI, AI_SDK
 
@@ -27,6 +28,9 @@ __all__ = ['Asked', 'asked_in_json', 'asked_of_ui', 'body_of']
 logger = logging.getLogger(__name__)
 
 ADAPTERS = {AI_SDK: ('pydantic_ai.ui.vercel_ai', 'VercelAIAdapter'), AG_UI: ('pydantic_ai.ui.ag_ui', 'AGUIAdapter')}
+
+LONGEST_CHAT = 1024
+"""Characters of the name of a chat, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,7 @@ def asked_in_json(text: bytes | str, request: HTTPConnection, owner: str | None,
             chat: Any = cast('Mapping[str, Any]', fields).get('chat')
             if chat is not None and not isinstance(chat, str):
                 raise Refused(400, 'malformed', '"chat" is to be a string.')
+            _refuse_chat(chat)
             _refuse_long(prompt, longest)
             options = {'user_prompt': prompt}
             return Asked(request=request, owner=owner, prompt=prompt, chat_id=chat, options=options)
@@ -101,12 +106,19 @@ async def asked_of_ui(
     options = await _options(adapter.run_stream_native())
     prompt = _prompt(options.get('message_history') or ())
     _refuse_long(prompt, longest)
-    return Asked(request=request, owner=owner, prompt=prompt, chat_id=_chat_id(run_input), options=options)
+    _refuse_chat(chat := _chat_id(run_input))
+    return Asked(request=request, owner=owner, prompt=prompt, chat_id=chat, options=options)
 
 
 def _refuse_long(prompt: str, longest: int) -> None:
     if len(prompt) > longest:
         raise Refused(413, 'too_long', f'The prompt is to have {longest} characters at most.')
+
+
+def _refuse_chat(chat: str | None) -> None:
+    # It is kept with the stream, and written again with each of its changes.
+    if chat is not None and not (len(chat) <= LONGEST_CHAT and is_name(chat)):
+        raise Refused(400, 'malformed', f'The name of a chat is a text of {LONGEST_CHAT} characters at most.')
 
 
 def _chat_id(run_input: Any) -> str | None:

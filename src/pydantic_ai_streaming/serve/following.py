@@ -20,13 +20,16 @@ from .wire import WireFormat
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-__all__ = ['NO_STORE', 'FollowResponse']
+__all__ = ['NO_STORE', 'SIZE', 'FollowResponse']
 
 RETRY = 1.0
 """Seconds that a client is told to wait before it connects again."""
 
 AT_ONCE = 256
 """Entries in one piece of the body, at most: who lags behind catches up in larger steps."""
+
+SIZE = 2**16
+"""Bytes of entries after which a piece of the body ends: as much is kept for each client that does not read it."""
 
 NO_STORE = {'cache-control': 'no-cache, no-store, no-transform', 'x-accel-buffering': 'no'}
 """For proxies: nothing is kept back, stored or compressed; nginx asks for a header of its own."""
@@ -100,7 +103,7 @@ class FollowResponse(Response):
             while True:
                 # Asked first, as the take costs a coroutine, which for most pieces would say that there is no more.
                 if follower.offset < tail.end or tail.gone:
-                    part = await follower.take(AT_ONCE)
+                    part = await follower.take(AT_ONCE, SIZE)
                     body += b'' if part is None else wire.of(part, tail)
                 elif follower.exhausted:
                     break

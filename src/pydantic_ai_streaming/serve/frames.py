@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections.abc import AsyncIterator, Collection, Iterator
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 from pydantic_ai.messages import CustomEvent
-from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
+from pydantic_core import to_json, to_jsonable_python
 
 from ..aio.paced import Paced
 from ..core.pacing import Smoothing
@@ -24,6 +25,8 @@ from ..run.tool_views import ToolCallView
 from ..run.views import TextView
 
 __all__ = ['FRAMES', 'Frame', 'FrameType', 'FrameView', 'frame', 'stats_frame']
+
+logger = logging.getLogger(__name__)
 
 Frame: TypeAlias = str
 """A JSON object on one line, whose `type` is a `FrameType`."""
@@ -46,7 +49,7 @@ def frame(type: FrameType, **fields: Any) -> Frame:  # noqa: A002 - the name on 
     r"""Write a frame.
 
     What has no JSON form of its own is written as a string. Infinite numbers and NaN are `null`: browsers read no
-    others.
+    others. So is a field that cannot be written at all, such as one that contains itself; the log says why.
 
     Example:
         >>> frame('text', text='one\n')
@@ -55,9 +58,17 @@ def frame(type: FrameType, **fields: Any) -> Frame:  # noqa: A002 - the name on 
     fields = {'type': type, **fields}
     try:
         return to_json(fields, inf_nan_mode='null', fallback=str, bytes_mode='base64').decode()
-    except (PydanticSerializationError, UnicodeError):
+    except Exception:
         # Half of a surrogate pair, which a model may write as an escape: UTF-8 has no form for it, JSON has.
-        return json.dumps(to_jsonable_python(fields, inf_nan_mode='null', fallback=str, bytes_mode='base64'))
+        return json.dumps({name: _plain(name, value) for name, value in fields.items()})
+
+
+def _plain(name: str, value: object) -> Any:
+    try:
+        return to_jsonable_python(value, inf_nan_mode='null', fallback=str, bytes_mode='base64')
+    except Exception:  # of `__str__`, too, which may be anybody's
+        logger.exception('%r of a frame cannot be written as JSON, and is null', name)
+        return None
 
 
 def stats_frame(stream: RunStream[Any]) -> Frame:
@@ -158,7 +169,7 @@ class _Reader:
             if isinstance(event, StreamRecoveredEvent) and event.step == 'restart' and self.tells('retraction'):
                 yield frame('retraction', text=event.text)
             if self.tells('progress') and event.ui:
-                yield frame('progress', tool_call_id=event.tool_call_id, name=event.name, payload=event.to_payload())
+                yield frame('progress', tool_call_id=event.tool_call_id, name=event.name, payload=_payload(event))
         elif self.tells('thinking') and (thinking := thinking_in(event)):
             yield frame('thinking', text=thinking)
         # The views of tool calls and output are where this reader is: each takes one step for each event. That a call
@@ -210,6 +221,14 @@ class _Reader:
             if invalid:
                 fields['invalid'] = [error.path for error in partial.errors]
             yield frame('output', **fields)
+
+
+def _payload(event: CustomEvent) -> Any:
+    try:
+        return event.to_payload()
+    except Exception:
+        logger.exception('The payload of %r cannot be told, and is null', event.name)
+        return None
 
 
 def _outputs(stream: RunStream[Any]) -> PartialOutputView[Any] | None:

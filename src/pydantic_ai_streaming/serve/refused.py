@@ -8,7 +8,7 @@ import secrets
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from ..errors import StoreUnavailable, StreamLogError, StreamMissing, StreamUsageError, TooManyRuns
+from ..errors import StoreUnavailable, StreamLogError, StreamMissing, StreamUsageError, TooManyRuns, TurnInProgress
 
 __all__ = ['Refused', 'refusal_of']
 
@@ -53,6 +53,8 @@ def refusal_of(error: Exception) -> Refused:
         return Refused(404, 'not_found', 'There is no such stream.')
     if isinstance(error, StreamLogError):
         return Refused(409, error.reason, 'The stream has changed meanwhile.')
+    if isinstance(error, TurnInProgress):
+        return Refused(409, 'turn_in_progress', 'The chat is being answered already: wait for that, or stop it.')
     if isinstance(error, TooManyRuns):
         return Refused(503, 'busy', 'As many runs go on as can.', headers=LATER)
     error_id = secrets.token_hex(8)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from ..core.wording import counted
 from ..errors import StreamLogError, StreamMissing
 from ..logs.heads import Head, Write
 from ..run.stream import RunStream
@@ -112,9 +115,12 @@ def stream_router(
         #> data: {"type":"end","finish":"complete"}
         ```
     """
-    for name, value in (('longest_prompt', longest_prompt), ('largest_body', largest_body), ('viewers', viewers)):
+    limits = {'longest_prompt': longest_prompt, 'largest_body': largest_body}
+    for name, value in (limits | {'viewers': viewers, 'viewers_each': viewers_each}).items():
         if value < 1:
             raise ValueError(f'{name}={value!r}: use 1 or more')
+    if not 0 < keep_alive < math.inf:
+        raise ValueError(f'keep_alive={keep_alive!r}: use a positive number of seconds')
     routes = _Routes(
         runner,
         agent,
@@ -176,23 +182,30 @@ class _Routes:
 
     # What they do
 
+    async def _json_of(self, request: Request) -> bytes:
+        if request.headers.get('content-type', '').partition(';')[0].strip().lower() != 'application/json':
+            # What a page of another site can send without asking has another type.
+            raise Refused(415, 'media_type', 'Send application/json.')
+        return await body_of(request, self._largest)
+
     async def _begin(self, request: Request, owner: str | None) -> Response:
-        asked = asked_in_json(await body_of(request, self._largest), request, owner, longest=self.longest)
+        asked = asked_in_json(await self._json_of(request), request, owner, longest=self.longest)
+        follows = 'text/event-stream' in request.headers.get('accept', '')
+        if follows:
+            self._viewers.refuse(owner)  # before there is a run that nobody was told of
         stream_id = await self.begin(asked, 'frames')
-        if 'text/event-stream' in request.headers.get('accept', ''):
+        if follows:
             return await self._following(stream_id, 0, self.runner.formats['frames'], owner)
         location = f'{request.url.path.rstrip("/")}/{stream_id}'
         return JSONResponse({'stream': stream_id}, 201, headers={'location': location, 'cache-control': 'no-store'})
 
     def _ui_endpoint(self, name: str) -> Endpoint:
         async def begin(request: Request, owner: str | None) -> Response:
-            if request.headers.get('content-type', '').partition(';')[0].strip().lower() != 'application/json':
-                # What a page of another site can send without asking has another type.
-                raise Refused(415, 'media_type', 'Send application/json.')
-            body = await body_of(request, self._largest)
+            body = await self._json_of(request)
             asked = await asked_of_ui(
                 name, body, request, owner, agent=self._agent, longest=self.longest, settings=self._ui
             )
+            self._viewers.refuse(owner)  # before there is a run that nobody was told of
             return await self._following(await self.begin(asked, name), 0, self.runner.formats[name], owner)
 
         return begin
@@ -234,7 +247,10 @@ class _Routes:
             await self._log.write(Write(stream_id=name, details=details))
         except StreamMissing:
             head = Head(stream_id=name, incarnation=stream_id, ttl=self.runner.ttl, details=details)
-            await self._log.write(Write(stream_id=name, create=head))
+            try:
+                await self._log.write(Write(stream_id=name, create=head))
+            except StreamLogError:  # two that come at once may both be the first
+                await self._log.write(Write(stream_id=name, details=details))
 
     async def _last_of(self, owner: str | None, chat: str) -> Head:
         return await self._log.head((await self._log.head(_named('chat', owner, chat))).details['stream'])
@@ -244,7 +260,7 @@ class _Routes:
             head = await self._last_of(owner, request.path_params['chat'])
         except StreamMissing:
             return Response(status_code=204)
-        if head.closed:
+        if head.closed or AI_SDK not in head.details.get(FORMATS, ()):
             return Response(status_code=204)  # the page has the whole answer from wherever it keeps its messages
         return await self._following(head.stream_id, 0, self.runner.formats[AI_SDK], owner)
 
@@ -293,7 +309,12 @@ class _Routes:
         return JSONResponse({'streams': found}, headers={'cache-control': 'no-store'})
 
     async def _websocket(self, websocket: WebSocket) -> None:
-        owner = await self._owner(websocket)
+        try:
+            owner = await self._owner(websocket)
+            self._viewers.refuse(owner)
+        except Exception as error:
+            refused = refusal_of(error)
+            raise HTTPException(refused.status, refused.error) from error
         await websocket.accept()
         with self._viewers.here(owner):
             await Session(websocket, self, owner).serve()
@@ -302,8 +323,8 @@ class _Routes:
 
     def _answering(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            owner = await self._owner(request)
             try:
+                owner = await self._owner(request)
                 return await endpoint(request, owner)
             except Exception as error:
                 return refusal_of(error).response()
@@ -313,8 +334,11 @@ class _Routes:
     async def _owner(self, connection: HTTPConnection) -> str | None:
         if self._authorize is None:
             return None
-        owner = self._authorize(connection)
-        return await owner if inspect.isawaitable(owner) else owner
+        said: Any = self._authorize(connection)  # of whatever type: it is the program's
+        owner: Any = await said if inspect.isawaitable(said) else said
+        if owner is not None and not isinstance(owner, str):
+            raise TypeError(f'authorize has returned a {type(owner).__name__}: use the name of the owner, or None')
+        return owner
 
 
 def _named(kind: str, owner: str | None, name: str) -> str:
@@ -333,5 +357,5 @@ def _offset(request: Request, head: Head) -> int:
         raise Refused(400, 'malformed_offset', 'This is no offset of this stream.')
     offset = int(number) + first
     if offset > head.length:
-        raise Refused(400, 'offset_beyond', f'The stream has {head.length} entries.')
+        raise Refused(400, 'offset_beyond', f'The stream has {counted(head.length, "entry")}.')
     return offset

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import secrets
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
 from ..aio.closing import drain, over
-from ..errors import StoreUnavailable, StreamLogError, StreamUsageError, TooManyRuns
+from ..errors import StoreUnavailable, StreamLogError, StreamUsageError, TooManyRuns, TurnInProgress
+from ..logs.heads import Write
 from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
 from .running import Running
@@ -23,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 LAST_WRITES: Final = 5.0
 """Seconds that a log which cannot be reached gets to come back, when this process ends."""
+
+ENDED_AT_ONCE: Final = 100
+"""Streams without a producer that are ended in one commit, at most."""
 
 
 class StreamRunner:
@@ -84,6 +90,8 @@ class StreamRunner:
             raise ValueError(f'at_once={at_once!r}: use 1 or more')
         if not grace >= 0:
             raise ValueError(f'grace={grace!r}: use a number of seconds, 0 or more')
+        if not 0 < ttl < math.inf:
+            raise ValueError(f'ttl={ttl!r}: use a positive number of seconds')
         self.log = MemoryLog() if log is None else log
         self.formats: dict[str, WireFormat] = {one.name: one for one in (formats or [Frames()])}
         if len(self.formats) < len(formats or ()):
@@ -164,6 +172,7 @@ class StreamRunner:
         Raises:
             StreamUsageError: The source was entered already, or this is closing.
             TooManyRuns: As many runs go on as may.
+            TurnInProgress: The conversation has another turn that goes on. There is no stream.
             StreamLogError: There is a stream of this id.
             StoreUnavailable: The log cannot be reached. Nothing was begun.
             ValueError: There is no such format.
@@ -186,7 +195,18 @@ class StreamRunner:
         running = Running(source, producer, chosen)
         self._running[producer.stream_id] = running
         running.task.add_done_callback(lambda _: self._running.pop(producer.stream_id, None))
+        await self._begun(running, producer.stream_id)
         return producer.stream_id
+
+    async def _begun(self, running: Running, stream_id: str) -> None:
+        try:
+            await asyncio.shield(running.begun)
+        except TurnInProgress:
+            # Nobody was told of the stream, and a client is told more by the error than by a stream that has failed.
+            await over(running.task)
+            with suppress(StreamLogError, StoreUnavailable):
+                await self.log.delete(stream_id)
+            raise
 
     def _format(self, name: str) -> WireFormat:
         if name not in self.formats:
@@ -207,26 +227,55 @@ class StreamRunner:
 
     async def _reap(self) -> None:
         """Write the last entries of streams whose process has died."""
+        clock, lease = asyncio.get_running_loop().time, self.log.lease
+        twice = lease * 2 / 3  # in which who lives renews a lease twice
+        looked, ending_from = clock(), 0.0
         while True:
             try:
-                for stream_id in await self.log.lapsed():
-                    await self._end_lost(stream_id)
+                lapsed = await self.log.lapsed()
+                # Where this process could not see the log for so long, others could not renew their leases: as when
+                # the log was down, or the machine asleep. They get as long to do it now.
+                now = clock()
+                if now - looked > twice:
+                    ending_from = now + twice
+                if now >= ending_from:
+                    await self._end_all(lapsed)
+                looked = clock()
             except StoreUnavailable:
                 pass  # it is there again some time
             except Exception:
                 logger.exception('Looking after streams without a producer has failed, and goes on')
-            await asyncio.sleep(min(1.0, self.log.lease / 2))
+            await asyncio.sleep(min(1.0, lease / 4))
+
+    async def _end_all(self, stream_ids: Sequence[str]) -> None:
+        """End many at once: a process may have had hundreds."""
+        for first in range(0, len(stream_ids), ENDED_AT_ONCE):
+            some = stream_ids[first : first + ENDED_AT_ONCE]
+            outcomes = await asyncio.gather(*map(self._end_lost, some), return_exceptions=True)
+            for one in outcomes:
+                if one is not None:
+                    raise one
 
     async def _end_lost(self, stream_id: str) -> None:
         try:
-            names = (await self.log.head(stream_id)).details.get(FORMATS)
+            head = await self.log.head(stream_id)
+            names = head.details.get(FORMATS)
             if not isinstance(names, list):
                 return  # it is no run's
-            producer = await self.log.take_over(stream_id)
             last = [
                 one.mark + text.encode() for one in self.formats.values() if one.name in names for text in one.lost()
             ]
-            await producer.close(last, patience=self.log.lease)
+            # In one step: who dies over it has not become another producer that is gone.
+            await self.log.write(
+                Write(
+                    stream_id=stream_id,
+                    entries=last,
+                    incarnation=head.incarnation,
+                    token=secrets.token_urlsafe(9),
+                    take_over=True,
+                    close=True,
+                )
+            )
         except StreamLogError as error:
             logger.debug('Stream %s was lost, and somebody else has ended it: %s', stream_id, error)
         else:

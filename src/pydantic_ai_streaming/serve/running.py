@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, cast
 
 from ..aio.closing import drain, over
-from ..errors import StreamingError, StreamUsageError
+from ..errors import StreamingError, StreamUsageError, TurnInProgress
 from ..logs.producer import Producer
 from ..run.stream import RunStream
 from .source import Source
 from .wire import Ending, WireFormat, ending_of
 
 __all__ = ['Running']
+
+logger = logging.getLogger(__name__)
 
 
 class Running:
@@ -23,6 +27,8 @@ class Running:
     written at once when it can be.
 
     Attributes:
+        begun: It is there when the run was entered or could not be, and raises `TurnInProgress` if its conversation has
+            another turn. Of all other failures the stream tells.
         task: It ends when the run has let go of everything and its last entry is written.
     """
 
@@ -31,7 +37,9 @@ class Running:
         self._producer = producer
         self._formats = formats
         self._ending: asyncio.Future[Ending] = loop.create_future()
+        self.begun: asyncio.Future[None] = loop.create_future()
         self._waiting: list[bytes] = []
+        self._last: list[bytes] = []  # which say how it ended: written with the end of the stream, in one step
         self._more = asyncio.Event()
         self._over = False
         self._begun = False
@@ -53,11 +61,23 @@ class Running:
         writing = asyncio.create_task(self._write(), name='pydantic-ai-streaming write')
         listening = asyncio.create_task(self._listen(), name='pydantic-ai-streaming listen')
         try:
-            async with source as stream:
+            opened: AbstractAsyncContextManager[Any] = source  # a program may have passed anything
+            async with opened as entered:
+                if not isinstance(entered, RunStream):
+                    raise TypeError(
+                        f'{type(source).__name__} gives no RunStream: start RunStream(...), or chat.send(...)'
+                    )
+                stream = cast('RunStream[Any]', entered)
+                self.begun.set_result(None)
                 encoders = [asyncio.create_task(self._encode(one, stream)) for one in self._formats]
                 await _end_of(stream)
         except (Exception, asyncio.CancelledError) as error:
             failure = error
+        if not self.begun.done():
+            if isinstance(failure, TurnInProgress):
+                self.begun.set_exception(failure)
+            else:
+                self.begun.set_result(None)
         encoders = encoders or [asyncio.create_task(self._encode(one, None)) for one in self._formats]
         self._ending.set_result(ending_of(stream, failure, stream_id=self._producer.stream_id))
         try:
@@ -69,15 +89,26 @@ class Running:
             await drain(listening)
 
     async def _encode(self, one: WireFormat, stream: RunStream[Any] | None) -> None:
-        encoded = one.encode(stream, self._ending, stream_id=self._producer.stream_id)
+        is_told = False
+
+        async def ending() -> Ending:
+            nonlocal is_told
+            how = await asyncio.shield(self._ending)
+            is_told = True
+            return how
+
         try:
-            async for text in encoded:
-                self._waiting.append(one.mark + text.encode())
-                self._more.set()
+            async for text in one.encode(stream, ending, stream_id=self._producer.stream_id):
+                entry = one.mark + text.encode()
+                if is_told:
+                    self._last.append(entry)
+                else:
+                    self._waiting.append(entry)
+                    self._more.set()
         except Exception as error:
             # This kind of client is told that there is no more; the others go on.
             ending_of(stream, error, stream_id=f'{self._producer.stream_id} ({one.name})')
-            self._waiting += [one.mark + text.encode() for text in one.lost()]
+            self._last += [one.mark + text.encode() for text in one.lost()]
 
     async def _write(self) -> None:
         """Append what has come, all of it at a time, and close the stream with the last of it."""
@@ -88,12 +119,16 @@ class Running:
             entries, self._waiting = self._waiting, []
             try:
                 if self._over:
-                    await producer.close(entries)
+                    await producer.close([*entries, *self._last])
                     return
                 await producer.append(entries)
-            except StreamingError:
-                # It is another's, or gone, or was given up: others end it when its lease has lapsed.
+            except Exception as error:
+                # It is another's, or gone, was given up, or the log is full: its lease is renewed no longer, and once
+                # that has lapsed somebody ends it.
+                self.give_up()
                 self.cancel()
+                if not isinstance(error, StreamingError):
+                    logger.exception('Stream %s can no longer be written', producer.stream_id)
                 return
 
     async def _listen(self) -> None:
@@ -101,7 +136,7 @@ class Running:
         self.cancel()
 
     def give_up(self) -> None:
-        """Try no longer to write to a log that cannot be reached."""
+        """Write no more, and renew the lease no longer."""
         self._producer.over = True
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..aio.closing import drain
-from ..errors import StreamMissing
+from ..core.wording import counted
+from ..errors import StoreUnavailable, StreamMissing
 from ..logs.heads import Head
 from ..logs.tail import Follower
 from .asked import Asked, asked_in_json
+from .following import SIZE
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .shared_wire import shared_wire
@@ -62,9 +65,9 @@ class Session:
             while (message := await self._websocket.receive())['type'] != 'websocket.disconnect':
                 try:
                     await self._obey(message.get('text'))
-                except (WebSocketDisconnect, OSError):
-                    raise
                 except Exception as error:
+                    if isinstance(error, WebSocketDisconnect | OSError) and not isinstance(error, StoreUnavailable):
+                        raise
                     refused = refusal_of(error)
                     await self._tell({'type': 'refused', 'error': refused.error, 'message': refused.message})
         except (WebSocketDisconnect, OSError):
@@ -80,7 +83,7 @@ class Session:
             case {'type': 'follow', 'stream': str(stream_id), 'offset': int(offset)} if offset >= 0:
                 head = await self._routes.owned(stream_id, self._owner)
                 if offset > head.length:
-                    raise Refused(400, 'offset_beyond', f'The stream has {head.length} entries.')
+                    raise Refused(400, 'offset_beyond', f'The stream has {counted(head.length, "entry")}.')
                 await self._follow(stream_id, offset)
             case {'type': 'stop'} if self._stream is not None:
                 await self._routes.runner.stop(self._stream)
@@ -98,7 +101,7 @@ class Session:
         wire = shared_wire(follower.tail, 'websocket', lambda _, entry: _listed(frames, entry))
         try:
             while not follower.exhausted:
-                part = await follower.take(AT_ONCE)
+                part = await follower.take(AT_ONCE, SIZE)
                 if part is None:
                     await follower.wait()
                 elif body := wire.of(part, follower.tail):
@@ -106,6 +109,10 @@ class Session:
                     await self._websocket.send_text(f'{start}, "frames": [{body[:-1].decode()}]}}')
         except StreamMissing:
             await self._tell({'stream': stream_id, 'offset': 0, 'frames': [json.loads(one) for one in frames.lost()]})
+        except StoreUnavailable:
+            # What came last is known to the client, and it may go on from there when it has connected again.
+            with suppress(WebSocketDisconnect, OSError):
+                await self._websocket.close(1013)
         except (WebSocketDisconnect, OSError):
             pass
 

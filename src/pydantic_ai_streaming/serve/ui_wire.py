@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +12,7 @@ from pydantic_core import to_json
 
 from ..reduce.events import AttemptRejectedEvent, ConnectionHeldOpenEvent, ResponseTruncatedEvent, WholeResponseEvent
 from ..run.stream import RunStream
-from .wire import AG_UI, AI_SDK, Ending, WireFormat
+from .wire import AG_UI, AI_SDK, Ending, WireFormat, ending_of
 
 if TYPE_CHECKING:
     from pydantic_ai.ui import NativeEvent, UIEventStream
@@ -36,13 +35,22 @@ class _UIFormat(WireFormat):
     def _payload(self, event: Any) -> str: ...
 
     async def encode(
-        self, stream: RunStream[Any] | None, ending: asyncio.Future[Ending], *, stream_id: str
+        self, stream: RunStream[Any] | None, ending: Callable[[], Awaitable[Ending]], *, stream_id: str
     ) -> AsyncIterator[str]:
-        async for event in self._event_stream(stream_id).transform_stream(_native(stream, ending)):
+        events = self._event_stream(stream_id)
+        tell = events.on_error
+
+        def tell_without_text(error: Exception) -> AsyncIterator[Any]:
+            if not isinstance(error, _Failed):  # of the encoder itself, such as of a payload that has no JSON form
+                error = _Failed(ending_of(stream, error, stream_id=f'{stream_id} ({self.name})').message)
+            return tell(error)
+
+        events.on_error = tell_without_text
+        async for event in events.transform_stream(_native(stream, ending)):
             yield self._payload(event)
 
 
-async def _native(stream: RunStream[Any] | None, ending: asyncio.Future[Ending]) -> AsyncIterator[NativeEvent]:
+async def _native(stream: RunStream[Any] | None, ending: Callable[[], Awaitable[Ending]]) -> AsyncIterator[NativeEvent]:
     """The events that pydantic-ai knows of a run, and at the end an error that it may tell."""
     if stream is not None:
         events = stream.events()
@@ -52,7 +60,7 @@ async def _native(stream: RunStream[Any] | None, ending: asyncio.Future[Ending])
                     yield event
             if not events.exhausted:
                 await events.wait()
-    how = await asyncio.shield(ending)
+    how = await ending()
     if how.error_id is not None:
         raise _Failed(how.message)
     if how.finish == 'stopped':

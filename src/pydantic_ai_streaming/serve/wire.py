@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -75,13 +75,16 @@ class WireFormat(ABC):
 
     @abstractmethod
     def encode(
-        self, stream: RunStream[Any] | None, ending: asyncio.Future[Ending], *, stream_id: str
+        self, stream: RunStream[Any] | None, ending: Callable[[], Awaitable[Ending]], *, stream_id: str
     ) -> AsyncIterator[str]:
         """Yield what a run amounts to, until its end, and last of all how it ended.
 
+        What it yields after it was told how the run ended is written in one step with the end of the stream. So there
+        is one end, also if the process dies just then: others write one for a stream that has none.
+
         Args:
             stream: The run, entered; `None` if it could not be.
-            ending: How it ended; it is there some time after the end of the events.
+            ending: Waits until the run is over, and says how it ended. Ask when all else is told.
             stream_id: The stream that it is written into.
         """
 
@@ -116,7 +119,7 @@ class Frames(WireFormat):
         self._smoothing = smoothing
 
     async def encode(  # noqa: D102 - as WireFormat
-        self, stream: RunStream[Any] | None, ending: asyncio.Future[Ending], *, stream_id: str
+        self, stream: RunStream[Any] | None, ending: Callable[[], Awaitable[Ending]], *, stream_id: str
     ) -> AsyncIterator[str]:
         yield frame('start', stream=stream_id)
         if stream is not None:
@@ -126,12 +129,14 @@ class Frames(WireFormat):
                 try:
                     one = await anext(view)
                 except Exception:  # how the run ended, which is told by `ending`, or StopAsyncIteration
+                    if stream.finish is None:
+                        raise  # of what is told, while the run goes on
                     over = True
                 else:
                     yield one
             for one in view.rest():
                 yield one
-        how = await asyncio.shield(ending)
+        how = await ending()
         if stream is not None and 'stats' in self._include:
             yield stats_frame(stream)
         yield last_frame(how)

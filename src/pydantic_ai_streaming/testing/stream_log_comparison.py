@@ -113,7 +113,12 @@ class _Comparison:
         random = self.random
         backend = random.choice(self.backends)
         wanted = [
-            Wanted(random.choice((*STREAMS, 'never')), random.randrange(60), random.choice((0, 1, 7, 1000)))
+            Wanted(
+                random.choice((*STREAMS, 'never')),
+                random.randrange(60),
+                random.choice((0, 1, 7, 1000)),
+                random.choice((1, 20, 1000)),
+            )
             for _ in range(random.choice((1, 3)))
         ]
         ours, theirs = await backend.fetch(wanted), await self.reference.fetch(wanted)

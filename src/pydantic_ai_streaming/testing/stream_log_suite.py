@@ -107,6 +107,22 @@ class StreamLogSuite(StreamLogProducerSuite):
             assert await everything(follower) == some(20_001)
             assert list((await another.read('a', 19_999)).entries) == some(2, 19_999)
 
+    async def test_a_slice_ends_with_the_entry_that_brings_it_to_its_bytes(
+        self, open_log: Callable[..., StreamLog]
+    ) -> None:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
+            producer = await log.create('a')
+            entries = [b'x' * size for size in (3, 1, 5, 0, 2, 1000, 1)]
+            await producer.append(entries)
+            followed = [await one.follow('a') for one in (log, another)]
+            for size, count in ((1, 1), (3, 1), (4, 2), (9, 3), (10, 5), (11, 5), (12, 6), (1011, 6), (1012, 7)):
+                assert list((await another.read('a', size=size)).entries) == entries[:count]
+                for follower in followed:
+                    follower.offset = 0
+                    part = await follower.take(size=size)
+                    assert part is not None
+                    assert (list(part.entries), follower.offset) == (entries[:count], count)
+
     async def test_many_megabytes_come_a_slice_at_a_time(self, open_log: Callable[..., StreamLog]) -> None:
         entries = [bytes([number]) * 2**20 for number in range(12)]
         async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
