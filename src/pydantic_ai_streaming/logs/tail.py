@@ -12,6 +12,13 @@ __all__ = ['Follower', 'Tail']
 WINDOW = 4 * 2**20
 """Bytes of a stream that are kept for those who follow it; who is further behind reads from the backend."""
 
+CROWD = 32
+"""So many who wait at once are told of a change no sooner than the loop has had as long for others as it took to tell
+them of the last one."""
+
+LONGEST_REST = 0.1
+"""Seconds that a crowd waits for that, at most."""
+
 
 class Tail:
     """The last entries of a stream, as far as this process has seen them.
@@ -26,7 +33,20 @@ class Tail:
         missed: Whether it was changed while it was read for the first time.
     """
 
-    __slots__ = ('__weakref__', '_asked', '_part', '_size', '_watchers', 'entries', 'gone', 'head', 'missed', 'start')
+    __slots__ = (
+        '__weakref__',
+        '_asked',
+        '_part',
+        '_resting',
+        '_size',
+        '_waking',
+        '_watchers',
+        'entries',
+        'gone',
+        'head',
+        'missed',
+        'start',
+    )
 
     def __init__(self, start: int) -> None:
         self.head: Head | None = None
@@ -36,6 +56,8 @@ class Tail:
         self.missed = False
         self._size = 0
         self._part: Slice | None = None
+        self._resting = False
+        self._waking = False  # as soon as the rest is over
         self._asked = (0, 0, 0, 0)
         # By identity, in order: one of a thousand is forgotten without looking at the others.
         self._watchers: dict[asyncio.Future[bool], None] = {}
@@ -88,10 +110,30 @@ class Tail:
         return part
 
     def _wake(self) -> None:
+        if self._resting:
+            self._waking = True
+            return
         watchers, self._watchers = self._watchers, {}
         for changed in watchers:
             if not changed.done():
                 changed.set_result(True)
+        if len(watchers) >= CROWD:
+            # Each of a thousand sends a piece in this turn of the loop, and whoever writes the stream needs a few turns
+            # for the next one: without a rest in between, it would get no further than that. What comes meanwhile is
+            # sent together.
+            loop = asyncio.get_running_loop()
+            self._resting = True
+            loop.call_soon(self._told, loop, loop.time())
+
+    def _told(self, loop: asyncio.AbstractEventLoop, began: float) -> None:
+        """All who were woken have had their turn."""
+        loop.call_later(min(loop.time() - began, LONGEST_REST), self._rested)
+
+    def _rested(self) -> None:
+        self._resting = False
+        if self._waking:
+            self._waking = False
+            self._wake()
 
     def watch(self) -> asyncio.Future[bool]:
         """A future that the next change sets to true. Who waits for it no longer says so with `unwatch`."""
