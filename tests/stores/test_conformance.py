@@ -42,7 +42,7 @@ class TestJournals(TurnJournalSuite):
 
 # All 10,000 where they take half a minute. PostgreSQL takes two, and what differs between the backends is small, so a
 # part of them shows it there.
-OPERATIONS = {'sqlite': 10_000, 'postgres': 2_000, 'redis': 10_000}
+OPERATIONS = {'sqlite': 10_000, 'postgres': 10_000, 'redis': 10_000}
 
 
 async def test_ten_thousand_operations_are_those_of_the_in_memory_store(store: Store, place: Place) -> None:
