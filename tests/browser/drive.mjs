@@ -213,6 +213,7 @@ const scenes = {
     await shot(page, 'over')
     const whole = { text: await answer.textContent(), output: JSON.parse(await page.getByTestId('output').textContent()) }
     await ask(page)
+    await page.waitForFunction(() => document.querySelector('#status').textContent === 'going')
     await enough(20)
     await page.getByRole('button', { name: 'Stop' }).click()
     await page.waitForFunction(() => document.querySelector('#status').textContent === 'stopped')

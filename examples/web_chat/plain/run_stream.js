@@ -20,28 +20,41 @@ export function runStream(url, { onChange }) {
     }
   }
 
-  function begin(request) {
+  function begin(known) {
     current.abort()
     current = new AbortController()
-    change({ ...nothing(), status: 'going' })
-    return read(request(current.signal), current.signal)
+    change({ ...nothing(), ...known, status: 'going' })
+    return current.signal
   }
 
   return {
     async ask(prompt) {
+      const signal = begin({})
       const body = JSON.stringify({ prompt })
       // Should the answer to this be lost, the same key finds the run that it has started.
       const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() }
-      const response = await fetch(`${url}/`, { method: 'POST', body, headers })
-      const { stream, message } = await response.json()
-      if (stream) await this.follow(stream)
-      else change({ ...nothing(), status: 'refused', reason: message })
+      let stream, message
+      try {
+        const response = await fetch(`${url}/`, { method: 'POST', body, headers })
+        ;({ stream, message } = await response.json())
+      } catch (error) {
+        return change({ status: 'lost', reason: error.message })
+      }
+      if (!stream) change({ status: 'refused', reason: message })
+      // Stop was pressed before it was known what to stop.
+      else if (signal.aborted) await fetch(`${url}/${stream}`, { method: 'DELETE' })
+      else await this.follow(stream)
     },
     follow(stream) {
-      return begin((signal) => streamFrames(`${url}/${stream}`, { signal, retries: 1000 }))
+      const signal = begin({ stream })
+      return read(streamFrames(`${url}/${stream}`, { signal, retries: 1000 }), signal)
     },
     async stop() {
       if (shown.stream) await fetch(`${url}/${shown.stream}`, { method: 'DELETE' })
+      else {
+        current.abort()
+        change({ status: 'stopped' })
+      }
     },
   }
 }

@@ -62,7 +62,8 @@ export function ChatPage({ chat, messages: before }: { chat: string; messages: M
       <form onSubmit={ask}>
         <input value={prompt} onChange={(event) => setPrompt(event.target.value)} aria-label="prompt" />
         {going ? (
-          <button type="button" onClick={() => stopRun(chat)}>
+          // Before the first of the answer, the server may not know yet what is to be stopped.
+          <button type="button" disabled={status !== 'streaming'} onClick={() => stopRun(chat)}>
             Stop
           </button>
         ) : (
