@@ -153,3 +153,8 @@ def test_the_page_without_a_build_step_does_the_same(driver: Path, address: str)
     assert told['output']['advice'] == TRIP[-1]
     assert 0 < len(told['stopped']) < len(TEXT)
     assert (told['runs'], told['tool_runs']) == (2, 1)
+
+
+def test_a_stop_that_comes_before_it_is_known_what_to_stop_stops_it(driver: Path, address: str) -> None:
+    told = play(driver, 'hasty', address)
+    assert (told['status'], told['runs'], told['tool_runs']) == ('stopped', 1, 0)

@@ -219,6 +219,16 @@ const scenes = {
     await page.waitForFunction(() => document.querySelector('#status').textContent === 'stopped')
     return { ...whole, stopped: await answer.textContent(), ...(await counts()) }
   },
+
+  /** Stop is pressed while the page does not know yet what it is that it has asked for. */
+  async hasty() {
+    await context.route('**/runs/', (route) => setTimeout(() => route.continue(), 700))
+    const page = await open('/plain')
+    await ask(page)
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await page.waitForTimeout(5000) // the tool would have run by then
+    return { status: await page.getByTestId('status').textContent(), ...(await counts()) }
+  },
 }
 
 try {
