@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, assert_type
 
 import pytest
@@ -363,6 +363,28 @@ async def test_stop_ends_the_views_of_other_tasks() -> None:
         await stream.stop()
         assert [piece for _, piece in await reading] == ['One ', 'two ']
         await stream.stop()
+
+
+async def test_a_tool_that_swallows_its_cancellation_holds_up_no_view_that_has_lost_its_patience() -> None:
+    agent = Agent(ScriptedModel(['One ', ToolCall('stay')], ['two.']))
+
+    @agent.tool_plain
+    async def stay() -> str:
+        until = now() + 100
+        while now() < until:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(until - now())
+        return 'stayed'
+
+    async with RunStream(agent.run_stream_events('Go')) as stream:
+        reading = asyncio.ensure_future(timeline(stream.text()))
+        await asyncio.sleep(1)
+        await stream.stop(patience=5)
+        assert now() == 6
+        assert [piece for _, piece in await reading] == ['One ']
+        assert stream.finish is None, 'it goes on'
+    assert now() == 100, 'who leaves waits for the tool'
+    assert (stream.finish, stream.text_so_far) == ('stopped', 'One ')
 
 
 async def test_cancelling_somebody_who_waits_for_the_output_leaves_the_run_alone() -> None:

@@ -156,15 +156,21 @@ class Pump(RequestObserver, Generic[OutputT]):
             output_tokens=max(0, usage.output_tokens - before.output_tokens),
         )
 
-    async def stop(self) -> None:
-        """End the run if it goes on, and wait until it has let go of everything, even if the caller is cancelled."""
+    async def stop(self, patience: float | None = None) -> None:
+        """End the run if it goes on, and wait until it has let go of everything, even if the caller is cancelled.
+
+        After `patience` seconds, which a cancellation of the caller cuts short, views end all the same.
+        """
         if not self._task.done() and not self._task.cancelling():
             self._stopping = True
             self._task.cancel()
         if self in _inside.get():
             # A tool or a hook of the run itself: waiting for the run would be waiting for itself.
             return
-        await over(self._task)
+        if patience is None:
+            await over(self._task)
+        elif not (await asyncio.wait([self._task], timeout=patience))[0]:
+            self.record.close(now=self._loop.time())
 
     async def wait(self) -> None:
         """Wait until the end of the record, without any influence on the run."""

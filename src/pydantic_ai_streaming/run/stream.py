@@ -383,12 +383,13 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         """The figures of the stream so far."""
         return self._started().stats()
 
-    async def stop(self) -> None:
+    async def stop(self, *, patience: float | None = None) -> None:
         """End the run and wait until it has let go of everything. Views end after what has come.
 
-        Safe to call from any task of the same event loop, and again.
+        Safe to call from any task of the same event loop, and again. After `patience` seconds (`None`: never) views
+        end, and this returns, although the run goes on: a tool may swallow its cancellation. Leaving waits for it.
         """
-        await self._started().stop()
+        await self._started().stop(patience)
 
     def _started(self) -> Pump[OutputT]:
         if not self._pump.started:
