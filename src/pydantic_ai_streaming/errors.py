@@ -5,8 +5,9 @@
     ├── StreamTruncated              the provider stopped too early  (also a pydantic-ai ModelAPIError)
     ├── InvalidOutput                the output is invalid           (also a pydantic-ai UnexpectedModelBehavior)
     ├── StreamUsageError             the program asks for what cannot be (also a pydantic-ai UserError)
-    │   └── TurnInProgress           the conversation has a turn that goes on
-    ├── TooManyRuns                  a StreamRunner has as many runs as it may have
+    │   ├── TurnInProgress           the conversation has a turn that goes on
+    │   └── RunnerClosed             a StreamRunner starts nothing any more
+    ├── TooManyRuns                  a StreamRunner has as many runs as it may have, of all or of one owner
     ├── ConversationChanged          somebody else has saved the conversation (also a ConversationConflict)
     ├── StreamLogError               a stream of a log is not as the program takes it to be
     │   ├── StreamMissing            there is no such stream         (also a LookupError)
@@ -41,6 +42,7 @@ __all__ = [
     'ConversationChanged',
     'EntryMissing',
     'InvalidOutput',
+    'RunnerClosed',
     'ScopeConflict',
     'StoreError',
     'StoreFailure',
@@ -184,16 +186,32 @@ class TurnInProgress(StreamUsageError):
         )
 
 
+class RunnerClosed(StreamUsageError):
+    """A `StreamRunner` is closing or was closed, as when its process ends, and starts nothing. Nothing was begun."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            'This StreamRunner is closing, or was closed, and starts nothing: ask another worker, or open it again '
+            'when it is closed (await runner.open()).'
+        )
+
+
 class TooManyRuns(StreamingError):
     """As many runs go on in this process as a `StreamRunner` may have at a time. One of them has to end first.
 
     Attributes:
         limit: How many that are.
+        owner: Whose they are, where the limit is that of one owner; `None` where it is that of all.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, owner: str | None = None) -> None:
         self.limit = limit
-        super().__init__(f'{limit} runs go on, which is as many as StreamRunner(at_once={limit}) has at a time.')
+        self.owner = owner
+        setting, whose = ('at_once', '') if owner is None else ('at_once_each', f' of {owner!r}')
+        super().__init__(
+            f'{counted(limit, "run")}{whose} {"goes" if limit == 1 else "go"} on, which is as many as '
+            f'StreamRunner({setting}={limit}) has at a time.'
+        )
 
 
 class ConversationChanged(StreamingError, ConversationConflict):

@@ -159,7 +159,7 @@ class Pump(RequestObserver, Generic[OutputT]):
     async def stop(self, patience: float | None = None) -> None:
         """End the run if it goes on, and wait until it has let go of everything, even if the caller is cancelled.
 
-        After `patience` seconds, which a cancellation of the caller cuts short, views end all the same.
+        With `patience` (seconds) it waits no longer than that, and then views end although the run does not.
         """
         if not self._task.done() and not self._task.cancelling():
             self._stopping = True

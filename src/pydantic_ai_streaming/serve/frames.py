@@ -110,6 +110,11 @@ class FrameView(AsyncIterator[Frame]):
                 # What did not get to its end is told before the end is.
                 self._ready, self._over = iter(self._reader.end()), True
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether all events of a run are read that will ever be told."""
+        return self._cursor.exhausted
+
     def rest(self) -> Iterator[Frame]:
         """Everything that has not been told of a run that is over, without waiting."""
         yield from self._ready

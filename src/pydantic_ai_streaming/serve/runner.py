@@ -6,16 +6,17 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from ..aio.closing import drain, over
-from ..errors import StoreUnavailable, StreamLogError, StreamUsageError, TooManyRuns, TurnInProgress
+from ..errors import RunnerClosed, StoreUnavailable, StreamLogError, TurnInProgress
 from ..logs.heads import Write
 from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
+from .places import Places
 from .running import Running
 from .source import Source, refuse_started
 from .wire import FORMATS, Frames, WireFormat
@@ -39,14 +40,23 @@ class StreamRunner:
     dies: then, once its lease has lapsed, another process that has the log and is alive writes the last entry. So each
     stream has one, and who follows it is never left waiting.
 
+    A tool that swallows its cancellation, or takes long to clear up, cannot be ended by anybody. Its stream ends
+    `patience` seconds after its run was told to, and what comes of the run later is in no stream. The run keeps its
+    place among those that may go on at once, and a turn of a `Chat` its conversation, until it has ended;
+    `left_behind` and a warning in the log tell of it.
+
     As a context it is closed when it is left; `lifespan` is the same for an application.
 
     Args:
         log: Where runs are written. In the memory of this process by default.
         formats: What is written, for which kinds of clients; `Frames()` by default.
         at_once: Runs that go on at the same time in this process, at most.
+        at_once_each: Those of one owner, at most; `None`: as many as `at_once`. Runs without an owner have `at_once`
+            alone.
         ttl: Seconds after its last entry after which a stream is forgotten.
         grace: Seconds that runs get to finish when this is closed, before they are stopped.
+        patience: Seconds that a run gets to let go of everything when it was stopped, or has missed a deadline, before
+            its stream ends without it.
 
     Raises:
         ValueError: A setting is out of its range, or two formats have the same name.
@@ -83,25 +93,27 @@ class StreamRunner:
         *,
         formats: Sequence[WireFormat] | None = None,
         at_once: int = 100,
+        at_once_each: int | None = None,
         ttl: float = 3600.0,
         grace: float = 10.0,
+        patience: float = 5.0,
     ) -> None:
-        if at_once < 1:
-            raise ValueError(f'at_once={at_once!r}: use 1 or more')
-        if not grace >= 0:
-            raise ValueError(f'grace={grace!r}: use a number of seconds, 0 or more')
+        for name, value in (('grace', grace), ('patience', patience)):
+            if not value >= 0:
+                raise ValueError(f'{name}={value!r}: use a number of seconds, 0 or more')
         if not 0 < ttl < math.inf:
             raise ValueError(f'ttl={ttl!r}: use a positive number of seconds')
         self.log = MemoryLog() if log is None else log
         self.formats: dict[str, WireFormat] = {one.name: one for one in (formats or [Frames()])}
         if len(self.formats) < len(formats or ()):
             raise ValueError('formats: two of them have the same name, so a client could not choose')
-        self._at_once = at_once
         self.ttl = ttl
         self._grace = grace
+        self._patience = patience
+        self._places = Places(at_once, at_once_each)
         self._running: dict[str, Running] = {}
-        self._starting = 0
-        self._closing = False
+        self._starting: set[asyncio.Task[Running]] = set()
+        self._state: Literal['open', 'closing', 'closed'] = 'open'
         self._reaping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -120,36 +132,67 @@ class StreamRunner:
             yield
 
     async def open(self) -> None:
-        """Open the log, and begin to look after streams whose process has died. `start` does it, if need be."""
+        """Open the log, and begin to look after streams whose process has died. `start` does it at first, if need be.
+
+        What was closed can be opened again.
+
+        Raises:
+            RunnerClosed: It is being closed just now.
+            StoreUnavailable: The log cannot be reached.
+        """
+        if self._state == 'closing':
+            raise RunnerClosed
+        self._state = 'open'
+        await self._open()
+
+    async def _open(self) -> None:
         await self.log.open()
         if self._reaping is None:
             self._reaping = asyncio.create_task(self._reap(), name='pydantic-ai-streaming reap')
 
     async def close(self) -> None:
-        """Let runs finish for `grace` seconds, stop those that have not, and close the log."""
-        self._closing = True
+        """Let runs finish for `grace` seconds, stop those that have not, and close the log. Nothing is started then.
+
+        It takes `grace` and `patience`, and a few seconds more if the log cannot be reached; a warning names the
+        streams whose tools still go on. A process ends when they do, or when it is killed.
+        """
+        self._state = 'closing'
+        running = list(self._running.values())
+        telling: list[asyncio.Task[Any]] = [one.task for one in running]
         try:
-            if self._running:
-                await asyncio.wait([one.task for one in self._running.values()], timeout=self._grace)
+            await _settled([*telling, *self._starting], self._grace)
         finally:
-            running = list(self._running.values())
             for one in running:
                 one.cancel()
-            if running:
-                await asyncio.wait([one.task for one in running], timeout=LAST_WRITES)
-            for one in running:
-                one.give_up()
-            await over(*(one.task for one in running))
-            if self._reaping is not None:
-                await drain(self._reaping)
-                self._reaping = None
-            await self.log.close()
-            self._closing = False
+            try:
+                await _settled([*telling, *self._starting], self._patience + LAST_WRITES)
+            finally:
+                await self._let_go(running)
+
+    async def _let_go(self, running: Sequence[Running]) -> None:
+        for one in running:
+            one.give_up()
+        for task in self._starting:
+            task.cancel()
+        await over(*(one.task for one in running), *self._starting)
+        if self.left_behind:
+            logger.warning('Closed, although the runs of these streams go on: %s', ', '.join(self.left_behind))
+        if self._reaping is not None:
+            await drain(self._reaping)
+            self._reaping = None
+        await self.log.close()
+        self._state = 'closed'
 
     @property
     def ids(self) -> list[str]:
         """The streams of the runs that go on in this process."""
-        return list(self._running)
+        left = set(self.left_behind)
+        return [stream_id for stream_id in self._running if stream_id not in left]
+
+    @property
+    def left_behind(self) -> list[str]:
+        """The streams that have ended in this process although their runs go on, as a tool of theirs does not end."""
+        return [stream_id for stream_id, one in self._running.items() if one.left_behind and not one.run.done()]
 
     async def start(
         self,
@@ -170,8 +213,9 @@ class StreamRunner:
             details: What is kept with the stream; has to have a JSON form.
 
         Raises:
-            StreamUsageError: The source was entered already, or this is closing.
-            TooManyRuns: As many runs go on as may.
+            StreamUsageError: The source was entered already.
+            RunnerClosed: This is closing or was closed, which may also have come in between. There is no stream.
+            TooManyRuns: As many runs go on as may, of all or of this owner.
             TurnInProgress: The conversation has another turn that goes on. There is no stream.
             StreamLogError: There is a stream of this id.
             StoreUnavailable: The log cannot be reached. Nothing was begun.
@@ -179,33 +223,65 @@ class StreamRunner:
         """
         refuse_started(source)
         chosen = [self._format(name) for name in (self.formats if formats is None else formats)]
-        if self._closing:
-            raise StreamUsageError('This StreamRunner is closing: ask another worker, or later.')
-        if len(self._running) + self._starting >= self._at_once:
-            raise TooManyRuns(self._at_once)
-        self._starting += 1
+        if self._state != 'open':
+            raise RunnerClosed
+        self._places.take(owner)
+        starting = asyncio.create_task(
+            self._begin(source, chosen, stream_id, owner, details or {}), name='pydantic-ai-streaming start'
+        )
+        self._starting.add(starting)
+        starting.add_done_callback(lambda _: self._has_started(starting, owner))
         try:
-            await self.open()
-            names = [one.name for one in chosen]
-            producer = await self.log.create(
-                stream_id, owner=owner, ttl=self.ttl, details={**(details or {}), FORMATS: names}
-            )
-        finally:
-            self._starting -= 1
-        running = Running(source, producer, chosen)
-        self._running[producer.stream_id] = running
-        running.task.add_done_callback(lambda _: self._running.pop(producer.stream_id, None))
-        await self._begun(running, producer.stream_id)
-        return producer.stream_id
+            running = await starting
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            raise RunnerClosed from None  # it was the closing that would not wait any longer
+        await self._begun(running)
+        return running.stream_id
 
-    async def _begun(self, running: Running, stream_id: str) -> None:
+    async def _begin(
+        self,
+        source: Source,
+        formats: Sequence[WireFormat],
+        stream_id: str | None,
+        owner: str | None,
+        details: dict[str, Any],
+    ) -> Running:
+        await self._open()
+        details = {**details, FORMATS: [one.name for one in formats]}
+        producer = await self.log.create(stream_id, owner=owner, ttl=self.ttl, details=details)
+        if self._state != 'open':
+            await self._forget(producer.stream_id)
+            raise RunnerClosed
+        # From here on without a pause: what is closed from now on knows of it.
+        running = self._running[producer.stream_id] = Running(source, producer, formats, patience=self._patience)
+
+        def gone(_: object) -> None:
+            self._places.leave(owner)
+            if self._running.get(producer.stream_id) is running:
+                del self._running[producer.stream_id]
+
+        running.task.add_done_callback(lambda _: running.run.add_done_callback(gone))
+        return running
+
+    def _has_started(self, starting: asyncio.Task[Running], owner: str | None) -> None:
+        self._starting.discard(starting)
+        if starting.cancelled() or starting.exception() is not None:
+            self._places.leave(owner)
+
+    async def _forget(self, stream_id: str) -> None:
+        """Delete a stream that nobody was told of."""
+        with suppress(StreamLogError, StoreUnavailable):
+            await self.log.delete(stream_id)
+
+    async def _begun(self, running: Running) -> None:
         try:
             await asyncio.shield(running.begun)
         except TurnInProgress:
-            # Nobody was told of the stream, and a client is told more by the error than by a stream that has failed.
+            # A client is told more by the error than by a stream that has failed.
             await over(running.task)
-            with suppress(StreamLogError, StoreUnavailable):
-                await self.log.delete(stream_id)
+            await self._forget(running.stream_id)
             raise
 
     def _format(self, name: str) -> WireFormat:
@@ -220,7 +296,8 @@ class StreamRunner:
             StreamMissing: There is no such stream.
             StoreUnavailable: The log cannot be reached. A run of this process is stopped all the same.
         """
-        if (running := self._running.get(stream_id)) is not None:
+        running = self._running.get(stream_id)
+        if running is not None and not running.left_behind:
             running.cancel()
             return True
         return await self.log.stop(stream_id)
@@ -280,3 +357,13 @@ class StreamRunner:
             logger.debug('Stream %s was lost, and somebody else has ended it: %s', stream_id, error)
         else:
             logger.warning('Stream %s was ended for its producer, which is gone', stream_id)
+
+
+async def _settled(tasks: Collection[asyncio.Task[Any]], within: float) -> None:
+    if tasks:
+        await asyncio.wait(tasks, timeout=within)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

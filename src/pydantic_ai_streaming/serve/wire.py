@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from ..core.pacing import Smoothing
+from ..errors import StreamTimeout
 from ..logs.heads import Slice
 from ..run.stream import RunStream
 from .frames import FRAMES, FrameType, FrameView, frame, stats_frame
@@ -48,7 +49,10 @@ class Ending:
 
 def ending_of(stream: RunStream[Any] | None, failure: BaseException | None, *, stream_id: str) -> Ending:
     """How a run ended. A failure is told to the log alone, under an id that both have."""
-    finish = (None if stream is None else stream.finish) or ('failed' if failure is not None else 'stopped')
+    finish = None if stream is None else stream.finish
+    if finish is None and isinstance(failure, StreamTimeout):
+        finish = 'timed_out'  # which views may learn before the run has let go of everything
+    finish = finish or ('failed' if failure is not None else 'stopped')
     # A turn that could not be saved is a note on the cancellation that had ended it.
     if failure is None or (isinstance(failure, asyncio.CancelledError) and not hasattr(failure, '__notes__')):
         return Ending(finish=finish if stream is not None else 'stopped')
@@ -129,7 +133,7 @@ class Frames(WireFormat):
                 try:
                     one = await anext(view)
                 except Exception:  # how the run ended, which is told by `ending`, or StopAsyncIteration
-                    if stream.finish is None:
+                    if not view.exhausted:
                         raise  # of what is told, while the run goes on
                     over = True
                 else:
