@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -216,12 +216,15 @@ class TestStartAndClose:
             await entries(runner, await runner.start(run(Agent(ScriptedModel(['One'])))))
 
     async def test_nothing_is_started_by_a_runner_that_was_closed_until_it_is_opened_again(self) -> None:
-        runner = StreamRunner(StreamLog(MemoryBackend()))
+        backend = Away()
+        runner = StreamRunner(StreamLog(backend))
         async with runner:
             await entries(runner, await runner.start(run(Agent(ScriptedModel(['One'])))))
         stream = run(Agent(ScriptedModel(['One'])))
+        backend.there.clear()
         with pytest.raises(RunnerClosed):
-            await runner.start(stream)
+            await runner.start(stream)  # at once: the log is not asked
+        backend.there.set()
         async with runner:
             told, _ = await entries(runner, await runner.start(stream))
             assert told[-1] == {'type': 'end', 'finish': 'complete'}
@@ -258,11 +261,26 @@ async def test_an_owner_has_no_more_runs_at_once_than_may_be_and_others_have_the
 
 async def test_starts_in_flight_count_for_their_owner() -> None:
     async with StreamRunner(at_once_each=1, grace=0) as runner:
-        some = await asyncio.gather(*(runner.start(run(), owner='ann') for _ in range(3)), return_exceptions=True)
+        run_of = lambda: run(Agent(ScriptedModel(['One'], gap=1)))  # noqa: E731
+        some = await asyncio.gather(*(runner.start(run_of(), owner='ann') for _ in range(3)), return_exceptions=True)
         assert [type(one) for one in some] == [str, TooManyRuns, TooManyRuns]
-        assert isinstance(some[0], str)
-        await runner.stop(some[0])
-        await entries(runner, some[0])
+        for _ in range(3):
+            await runner.start(run_of())  # nobody's
+
+
+class Endless(Frames):
+    """Has something to say for ever."""
+
+    async def encode(self, *args: Any, **options: Any) -> AsyncIterator[str]:
+        async for text in super().encode(*args, **options):
+            yield text
+        await asyncio.sleep(BUSY)
+
+
+async def test_a_format_that_does_not_come_to_its_end_holds_up_no_closing() -> None:
+    async with StreamRunner(formats=[Endless()], grace=1, patience=PATIENCE) as runner:
+        await runner.start(run(Agent(ScriptedModel(['One']))))
+    assert now() == pytest.approx(1 + PATIENCE + 5)
 
 
 @pytest.mark.parametrize(
