@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -44,6 +45,9 @@ class Asked:
         chat_id: The conversation, as the client names it; `None` if it names none.
         options: For `agent.run_stream_events(**asked.options)`: the prompt or the history, tools of the client, results
             of tools that have waited for them, and so on.
+        key: What the client calls this request, so that it starts nothing when it comes again: its `Idempotency-Key`,
+            or the `"key"` of a message over the WebSocket; `None` if it has none.
+        digest: Of what is asked for, if it has a key: another request has another one.
     """
 
     request: HTTPConnection
@@ -51,6 +55,8 @@ class Asked:
     prompt: str = ''
     chat_id: str | None = None
     options: dict[str, Any] = field(default_factory=dict[str, Any])
+    key: str | None = None
+    digest: str = ''
 
 
 async def body_of(request: Request, limit: int) -> bytes:
@@ -67,7 +73,7 @@ async def body_of(request: Request, limit: int) -> bytes:
 
 
 def asked_in_json(text: bytes | str, request: HTTPConnection, owner: str | None, *, longest: int) -> Asked:
-    """`{"prompt": "...", "chat": "..."}`. Raises `Refused`."""
+    """`{"prompt": "...", "chat": "..."}`, over a WebSocket with `"key"`. Raises `Refused`."""
     try:
         fields: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -79,8 +85,16 @@ def asked_in_json(text: bytes | str, request: HTTPConnection, owner: str | None,
                 raise Refused(400, 'malformed', '"chat" is to be a string.')
             _refuse_chat(chat)
             _refuse_long(prompt, longest)
-            options = {'user_prompt': prompt}
-            return Asked(request=request, owner=owner, prompt=prompt, chat_id=chat, options=options)
+            key = _key(request, cast('Mapping[str, Any]', fields))
+            return Asked(
+                request=request,
+                owner=owner,
+                prompt=prompt,
+                chat_id=chat,
+                options={'user_prompt': prompt},
+                key=key,
+                digest='' if key is None else _digest(json.dumps([prompt, chat]).encode()),
+            )
         case _:
             raise Refused(400, 'malformed', 'Send JSON: {"prompt": "..."}.')
 
@@ -107,7 +121,28 @@ async def asked_of_ui(
     prompt = _prompt(options.get('message_history') or ())
     _refuse_long(prompt, longest)
     _refuse_chat(chat := _chat_id(run_input))
-    return Asked(request=request, owner=owner, prompt=prompt, chat_id=chat, options=options)
+    key = _key(request, {})
+    return Asked(
+        request=request,
+        owner=owner,
+        prompt=prompt,
+        chat_id=chat,
+        options=options,
+        key=key,
+        digest='' if key is None else _digest(body),
+    )
+
+
+def _key(request: HTTPConnection, message: Mapping[str, Any]) -> str | None:
+    # A WebSocket has one handshake for all its prompts, so each has a key of its own.
+    key = message.get('key') if request.scope['type'] == 'websocket' else request.headers.get('idempotency-key')
+    if key is not None and not (isinstance(key, str) and key):
+        raise Refused(400, 'malformed', 'A key is to be a text that is not empty.')
+    return key
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
 
 
 def _refuse_long(prompt: str, longest: int) -> None:

@@ -8,7 +8,8 @@ import secrets
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from ..errors import StoreUnavailable, StreamLogError, StreamMissing, StreamUsageError, TooManyRuns, TurnInProgress
+from ..core.wording import counted
+from ..errors import RunnerClosed, StoreUnavailable, StreamLogError, StreamMissing, TooManyRuns, TurnInProgress
 
 __all__ = ['Refused', 'refusal_of']
 
@@ -55,10 +56,14 @@ def refusal_of(error: Exception) -> Refused:
         return Refused(409, error.reason, 'The stream has changed meanwhile.')
     if isinstance(error, TurnInProgress):
         return Refused(409, 'turn_in_progress', 'The chat is being answered already: wait for that, or stop it.')
+    if isinstance(error, TooManyRuns) and error.owner is not None:
+        return Refused(429, 'too_many', f'You have {counted(error.limit, "run")} going on already.', headers=LATER)
     if isinstance(error, TooManyRuns):
         return Refused(503, 'busy', 'As many runs go on as can.', headers=LATER)
+    if isinstance(error, RunnerClosed):
+        return Refused(503, 'unavailable', 'This server is ending: ask again.', headers=LATER)
     error_id = secrets.token_hex(8)
     logger.error('A request failed with error %s', error_id, exc_info=error)
-    if isinstance(error, StoreUnavailable | StreamUsageError):
+    if isinstance(error, StoreUnavailable):
         return Refused(503, 'unavailable', f'Not now (error {error_id}).', headers=LATER)
     return Refused(500, 'failed', f'Something went wrong (error {error_id}).')

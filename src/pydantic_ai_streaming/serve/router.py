@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
@@ -16,8 +14,8 @@ from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from ..core.wording import counted
-from ..errors import StreamLogError, StreamMissing
-from ..logs.heads import Head, Write
+from ..errors import StreamMissing
+from ..logs.heads import Head
 from ..run.stream import RunStream
 from .asked import Asked, asked_in_json, asked_of_ui, body_of
 from .following import FollowResponse
@@ -25,16 +23,13 @@ from .limits import Viewers
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .session import Session
-from .source import Source
+from .starting import Start, Starting, named
 from .wire import AG_UI, AI_SDK, FORMATS, WireFormat
 
 if TYPE_CHECKING:
     from pydantic_ai.agent import AbstractAgent
 
 __all__ = ['Authorize', 'Start', 'stream_router']
-
-Start: TypeAlias = Callable[[Asked], Source | Awaitable[Source]]
-"""Makes a run of what was asked for."""
 
 Authorize: TypeAlias = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
 """Says who asks: the owner of what they start, who alone may follow, stop and list it. Raises Starlette's
@@ -73,7 +68,9 @@ def stream_router(
     | `POST /ag-ui` | for `HttpAgent` of AG-UI |
 
     A request that is lost ends no run, and one that comes again with the same `Idempotency-Key` starts none: it follows
-    the one that it had started.
+    the one that it had started, for as long as that is kept. `start` may be called for both, where they come to two
+    workers at once; then what one of them has made is thrown away, and was not entered. A prompt over the WebSocket has
+    its key in the message, `"key"`. A key that was that of another request is refused (422).
 
     Args:
         runner: Runs what is started. Open it with the application: `lifespan=runner.lifespan`. Its formats decide which
@@ -152,7 +149,7 @@ class _Routes:
         self.runner = runner
         self._log = runner.log
         self._agent = agent
-        self._start = start
+        self._starting = Starting(runner, start)
         self._authorize = authorize
         self._keep_alive = keep_alive
         self.longest = longest_prompt
@@ -212,48 +209,10 @@ class _Routes:
 
     async def begin(self, asked: Asked, format_name: str) -> str:
         """Start a run, or find the one that the same request has started; the id of its stream."""
-        key = asked.request.headers.get('idempotency-key')
-        stream_id = None if key is None else _named('key', asked.owner, key)
-        if stream_id is not None and await self._known(stream_id):
-            return stream_id
-        source = self._start(asked)
-        if not hasattr(source, '__aenter__'):  # a turn can be awaited too, but for a sentence on what to do instead
-            source = await cast('Awaitable[Source]', source)
-        details = {} if asked.chat_id is None else {'chat': asked.chat_id}
-        formats = {format_name, 'frames'} & self.runner.formats.keys()
-        try:
-            stream_id = await self.runner.start(
-                cast('Source', source), stream_id=stream_id, owner=asked.owner, formats=sorted(formats), details=details
-            )
-        except StreamLogError as error:
-            if error.reason != 'exists':
-                raise
-            return error.stream_id  # the same request has come twice at once
-        if asked.chat_id is not None:
-            await self._note(asked.owner, asked.chat_id, stream_id)
-        return stream_id
-
-    async def _known(self, stream_id: str) -> bool:
-        try:
-            await self._log.head(stream_id)
-        except StreamMissing:
-            return False
-        return True
-
-    async def _note(self, owner: str | None, chat: str, stream_id: str) -> None:
-        """Keep which stream a chat had last, in a stream without entries."""
-        name, details = _named('chat', owner, chat), {'stream': stream_id}
-        try:
-            await self._log.write(Write(stream_id=name, details=details))
-        except StreamMissing:
-            head = Head(stream_id=name, incarnation=stream_id, ttl=self.runner.ttl, details=details)
-            try:
-                await self._log.write(Write(stream_id=name, create=head))
-            except StreamLogError:  # two that come at once may both be the first
-                await self._log.write(Write(stream_id=name, details=details))
+        return await self._starting.begin(asked, format_name)
 
     async def _last_of(self, owner: str | None, chat: str) -> Head:
-        return await self._log.head((await self._log.head(_named('chat', owner, chat))).details['stream'])
+        return await self._log.head((await self._log.head(named('chat', owner, chat))).details['stream'])
 
     async def _resume(self, request: Request, owner: str | None) -> Response:
         try:
@@ -339,11 +298,6 @@ class _Routes:
         if owner is not None and not isinstance(owner, str):
             raise TypeError(f'authorize has returned a {type(owner).__name__}: use the name of the owner, or None')
         return owner
-
-
-def _named(kind: str, owner: str | None, name: str) -> str:
-    """An id for what a client has named: the same for the same owner, and not to be guessed from another's."""
-    return f'{kind}-{hashlib.sha256(json.dumps([owner, name]).encode()).hexdigest()[:40]}'
 
 
 def _offset(request: Request, head: Head) -> int:

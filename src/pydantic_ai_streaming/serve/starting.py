@@ -1,0 +1,105 @@
+"""What a request for a run begins, or has begun when it came before: `Starting`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias, cast
+from weakref import WeakValueDictionary
+
+from ..errors import StreamLogError, StreamMissing
+from ..logs.heads import Head, Write
+from .asked import Asked
+from .refused import Refused
+from .runner import StreamRunner
+from .source import Source
+
+__all__ = ['Start', 'Starting', 'named']
+
+Start: TypeAlias = Callable[[Asked], Source | Awaitable[Source]]
+"""Makes a run of what was asked for."""
+
+DIGEST: Final = 'asked'
+"""Where the details of a stream say what was asked for, if the request had a key."""
+
+
+class Starting:
+    """Starts runs for requests: one for each, and for those that come again with the same key, one for all.
+
+    In this process, requests of one key wait for each other. In others, the log decides: of two that create the stream
+    at once one does, and what the `start` of the other has made is thrown away without having been entered.
+    """
+
+    def __init__(self, runner: StreamRunner, start: Start) -> None:
+        self._runner = runner
+        self._start = start
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def begin(self, asked: Asked, format_name: str) -> str:
+        """Start a run, or find the one that the same request has started; the id of its stream.
+
+        Raises:
+            Refused: The key was that of another request.
+            Exception: What `start`, and `StreamRunner.start`, raise.
+        """
+        if asked.key is None:
+            return await self._begin(asked, format_name, None, {})
+        stream_id = named('key', asked.owner, asked.key)
+        digest = _digest(format_name, asked.digest)
+        async with self._turns.setdefault(stream_id, asyncio.Lock()):
+            if await self._has_begun(stream_id, digest):
+                return stream_id
+            try:
+                return await self._begin(asked, format_name, stream_id, {DIGEST: digest})
+            except StreamLogError as error:
+                if error.reason != 'exists' or not await self._has_begun(stream_id, digest):
+                    raise
+                return stream_id  # the same request has come to another worker at the same time
+
+    async def _has_begun(self, stream_id: str, digest: str) -> bool:
+        try:
+            head = await self._runner.log.head(stream_id)
+        except StreamMissing:
+            return False
+        if head.details.get(DIGEST, digest) != digest:
+            # https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/ (2.7)
+            raise Refused(422, 'key_reused', 'This key was that of another request: a new request needs a new key.')
+        return True
+
+    async def _begin(self, asked: Asked, format_name: str, stream_id: str | None, details: dict[str, Any]) -> str:
+        source = self._start(asked)
+        if not hasattr(source, '__aenter__'):  # a turn can be awaited too, but for a sentence on what to do instead
+            source = await cast('Awaitable[Source]', source)
+        if asked.chat_id is not None:
+            details = {**details, 'chat': asked.chat_id}
+        formats = {format_name, 'frames'} & self._runner.formats.keys()
+        stream_id = await self._runner.start(
+            cast('Source', source), stream_id=stream_id, owner=asked.owner, formats=sorted(formats), details=details
+        )
+        if asked.chat_id is not None:
+            await self._note(asked.owner, asked.chat_id, stream_id)
+        return stream_id
+
+    async def _note(self, owner: str | None, chat: str, stream_id: str) -> None:
+        """Keep which stream a chat had last, in a stream without entries."""
+        log = self._runner.log
+        name, details = named('chat', owner, chat), {'stream': stream_id}
+        try:
+            await log.write(Write(stream_id=name, details=details))
+        except StreamMissing:
+            head = Head(stream_id=name, incarnation=stream_id, ttl=self._runner.ttl, details=details)
+            try:
+                await log.write(Write(stream_id=name, create=head))
+            except StreamLogError:  # two that come at once may both be the first
+                await log.write(Write(stream_id=name, details=details))
+
+
+def named(kind: str, owner: str | None, name: str) -> str:
+    """An id for what a client has named: the same for the same owner, and not to be guessed from another's."""
+    return f'{kind}-{_digest(owner, name)}'
+
+
+def _digest(*parts: str | None) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]

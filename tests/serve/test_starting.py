@@ -1,0 +1,214 @@
+"""Requests that come again, at once, to another worker or with another prompt: each run is started once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from pydantic_ai import Agent
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.routing import Mount
+from websockets.asyncio.client import connect
+
+from pydantic_ai_streaming import RunStream
+from pydantic_ai_streaming.logs import MemoryBackend, StreamLog
+from pydantic_ai_streaming.serve import AISDK, Asked, Frames, StreamRunner, stream_router
+from pydantic_ai_streaming.testing import ScriptedModel
+from tests.serve.serving import serving_app
+
+Post = Callable[..., Awaitable[httpx.Response]]
+
+
+class Worker:
+    """A router, and the runs that its `start` has made."""
+
+    def __init__(
+        self, backend: MemoryBackend | None = None, *, gap: float = 0.01, authorize: Any = None, **settings: Any
+    ) -> None:
+        self.made: list[RunStream[Any]] = []
+        self.failing = False
+        self.agent = Agent(ScriptedModel(['One'], loop=True, gap=gap))
+        log = StreamLog(backend or MemoryBackend())
+        self.runner = StreamRunner(log, formats=[Frames(), AISDK()], grace=0, **settings)
+        router = stream_router(self.runner, self.agent, start=self._start, authorize=authorize)
+        self.app = Starlette(routes=[Mount('/runs', router)], lifespan=self.runner.lifespan)
+
+    async def _start(self, asked: Asked) -> RunStream[Any]:
+        await asyncio.sleep(0.01)
+        if self.failing:
+            raise RuntimeError('not now')
+        self.made.append(RunStream(self.agent.run_stream_events(**asked.options)))
+        return self.made[-1]
+
+
+@asynccontextmanager
+async def asking(*workers: Worker) -> AsyncGenerator[list[Post]]:
+    """A function for each worker that sends it a request, without a server."""
+    async with AsyncExitStack() as stack:
+        posts: list[Post] = []
+        for one in workers:
+            await stack.enter_async_context(one.runner)
+            transport = httpx.ASGITransport(one.app)
+            client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url='http://test'))
+            posts.append(_post(client))
+        yield posts
+
+
+def _post(client: httpx.AsyncClient) -> Post:
+    def post(body: Any, key: str | None = 'a', *, path: str = '', **headers: str) -> Awaitable[httpx.Response]:
+        if key is not None:
+            headers['idempotency-key'] = key
+        return client.post(f'/runs/{path}', json=body, headers=headers)
+
+    return post
+
+
+def ui(text: str) -> dict[str, Any]:
+    message = {'id': 'm1', 'role': 'user', 'parts': [{'type': 'text', 'text': text}]}
+    return {'trigger': 'submit-message', 'id': 'c', 'messages': [message]}
+
+
+async def test_requests_of_one_key_that_come_at_once_make_one_run() -> None:
+    worker = Worker()
+    async with asking(worker) as (post,):
+        answers = await asyncio.gather(*(post({'prompt': 'Go'}) for _ in range(4)))
+        assert len({one.json()['stream'] for one in answers}) == 1
+        assert [one.status_code for one in answers] == [201] * 4
+        assert len(worker.made) == 1
+        others = await asyncio.gather(*(post({'prompt': 'Go'}, key) for key in ('b', 'c', None, None)))
+        assert len({one.json()['stream'] for one in (answers[0], *others)}) == 5
+
+
+async def test_of_two_workers_that_get_the_same_request_at_once_one_enters_its_run() -> None:
+    backend = MemoryBackend()
+    one, other = Worker(backend), Worker(backend)
+    async with asking(one, other) as posts:
+        answers = await asyncio.gather(*(post({'prompt': 'Go'}) for post in posts))
+        assert len({answer.json()['stream'] for answer in answers}) == 1
+        assert sorted(made.started for made in (*one.made, *other.made)) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ('path', 'other'),
+    [
+        ('', {'prompt': 'Stop'}),
+        ('', {'prompt': 'Go', 'chat': 'c'}),
+        ('ai-sdk', ui('Go')),
+    ],
+    ids=['prompt', 'chat', 'format'],
+)
+async def test_a_key_that_comes_again_for_something_else_is_refused_and_starts_nothing(path: str, other: Any) -> None:
+    backend = MemoryBackend()
+    workers = Worker(backend), Worker(backend)
+    async with asking(*workers) as (post, elsewhere):
+        assert (await post({'prompt': 'Go'})).status_code == 201
+        for send in (post, elsewhere):
+            again = await send(other, path=path)
+            assert (again.status_code, again.json()['error']) == (422, 'key_reused')
+        assert [len(one.made) for one in workers] == [1, 0]
+        assert (await post({'prompt': 'Go'})).status_code == 201
+
+
+async def test_of_two_workers_that_get_different_requests_of_one_key_at_once_one_refuses() -> None:
+    backend = MemoryBackend()
+    async with asking(Worker(backend), Worker(backend)) as posts:
+        answers = await asyncio.gather(*(post({'prompt': str(n)}) for n, post in enumerate(posts)))
+        assert sorted(one.status_code for one in answers) == [201, 422]
+
+
+async def test_a_key_whose_request_has_failed_is_as_good_as_new() -> None:
+    worker = Worker()
+    async with asking(worker) as (post,):
+        worker.failing = True
+        answers = await asyncio.gather(post({'prompt': 'Go'}), post({'prompt': 'Go'}))
+        assert [one.status_code for one in answers] == [500, 500]
+        worker.failing = False
+        assert (await post({'prompt': 'Stop'})).status_code == 201
+
+
+async def test_a_request_for_a_page_is_answered_again_when_it_comes_again() -> None:
+    worker = Worker()
+    async with asking(worker) as (post,):
+        first, again = [await post(ui('Go'), path='ai-sdk') for _ in range(2)]
+        assert first.text == again.text
+        assert 'One' in first.text
+        other = await post(ui('Stop'), path='ai-sdk')
+        assert (other.status_code, len(worker.made)) == (422, 1)
+
+
+async def test_an_empty_key_protects_from_nothing_and_is_refused() -> None:
+    worker = Worker()
+    async with asking(worker) as (post,):
+        answer = await post({'prompt': 'Go'}, '')
+        assert (answer.status_code, answer.json()['error'], worker.made) == (400, 'malformed', [])
+
+
+async def test_prompts_over_a_websocket_have_keys_of_their_own_whatever_its_handshake_has_had() -> None:
+    worker = Worker()
+
+    async def ask(websocket: Any, **more: Any) -> Any:
+        await websocket.send(json.dumps({'type': 'prompt', 'prompt': 'Go', **more}))
+        while (message := json.loads(await websocket.recv())).get('offset') != 1:
+            if 'error' in message:
+                return message['error']
+        return message['stream']
+
+    async with serving_app(worker.app) as address:
+        handshake = {'idempotency-key': 'a'}
+        async with connect(f'ws://{address}/runs/ws', additional_headers=handshake) as websocket:
+            assert await ask(websocket) != await ask(websocket)
+            once = await ask(websocket, key='a')
+            assert await ask(websocket, key='a') == once
+            assert await ask(websocket, key='b') != once
+            assert await ask(websocket, key='a', prompt='Stop') == 'key_reused'
+            assert await ask(websocket, key=1) == 'malformed'
+        assert len(worker.made) == 4
+        async with httpx.AsyncClient() as client:
+            answer = await client.post(f'http://{address}/runs/', json={'prompt': 'Go'}, headers=handshake)
+            assert answer.json()['stream'] == once, 'the same request by another way'
+
+
+async def test_a_start_that_returns_what_was_entered_already_is_an_error_of_the_program(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = Worker()
+    async with RunStream(worker.agent.run_stream_events('Go')) as entered:
+        router = stream_router(worker.runner, worker.agent, start=lambda _: entered)
+        worker.app.router.routes[:] = [Mount('/runs', router)]
+        async with asking(worker) as (post,):
+            answer = await post({'prompt': 'Go'})
+        assert (answer.status_code, answer.json()['error']) == (500, 'failed')
+        assert answer.json()['message'].rpartition('error ')[2].rstrip(').') in caplog.text
+        assert 'pass RunStream(...)' in caplog.text
+
+
+def who(connection: HTTPConnection) -> str:
+    return connection.headers['x-who']
+
+
+async def test_an_owner_with_too_many_runs_is_told_so_and_others_are_not() -> None:
+    worker = Worker(gap=60, authorize=who, at_once=2, at_once_each=1)
+    async with asking(worker) as (post,):
+        answers = [await post({'prompt': 'Go'}, None, **{'x-who': name}) for name in ('ann', 'ann', 'bob', 'eve')]
+        assert [one.status_code for one in answers] == [201, 429, 201, 503]
+        assert [one.json()['error'] for one in answers if one.status_code > 400] == ['too_many', 'busy']
+        assert {one.headers['retry-after'] for one in answers if one.status_code > 400} == {'1'}
+
+
+async def test_who_asks_a_worker_that_is_ending_is_told_to_ask_again_and_that_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = Worker()
+    async with asking(worker) as (post,):
+        await worker.runner.close()
+        with caplog.at_level(logging.INFO, 'pydantic_ai_streaming'):
+            answer = await post({'prompt': 'Go'}, None)
+        assert (answer.status_code, answer.json()['error'], answer.headers['retry-after']) == (503, 'unavailable', '1')
+        assert not [one for one in caplog.records if one.name.startswith('pydantic_ai_streaming')]
