@@ -154,7 +154,7 @@ class StreamRunner:
         """Let runs finish for `grace` seconds, stop those that have not, and close the log. Nothing is started then.
 
         It takes `grace` and `patience`, and a few seconds more if the log cannot be reached; a warning names the
-        streams whose tools still go on. A process ends when they do, or when it is killed.
+        streams whose tools still go on. uvicorn ends its process then all the same; `asyncio.run` waits for them.
         """
         self._state = 'closing'
         running = list(self._running.values())
