@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +15,7 @@ from pydantic_ai import Agent
 
 from pydantic_ai_streaming import Chat, Deadlines, RunnerClosed, RunStream, Smoothing, TooManyRuns, TurnInProgress
 from pydantic_ai_streaming.logs import MemoryBackend, StreamLog, Write
-from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, StreamRunner, WireFormat
+from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, LiveStreams, StreamRunner, WireFormat
 from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
 
 pytestmark = pytest.mark.virtual_time
@@ -166,6 +167,46 @@ async def test_a_log_that_does_not_answer_and_a_tool_that_does_not_end_hold_up_a
     await asyncio.sleep(BUSY)
 
 
+async def test_a_tool_that_swallows_its_cancellation_holds_up_no_live_stream_and_no_end_of_its_application() -> None:
+    async with LiveStreams() as streams:
+        live = streams.start(run())
+        other = streams.start(run())
+        await asyncio.sleep(1)
+        assert await streams.stop(live.id)
+        assert now() == 1 + PATIENCE
+        assert live.frames.items[-1] == '{"type":"end","finish":"stopped"}'
+    assert now() == 1 + 2 * PATIENCE
+    assert other.over
+    await asyncio.sleep(BUSY)
+
+
+@pytest.mark.parametrize(('after', 'ends'), [(0.05, 4), (1, 2)])
+async def test_who_waits_long_for_a_stop_and_is_cancelled_cuts_short_what_clears_up(after: float, ends: float) -> None:
+    agent = Agent(ScriptedModel([ToolCall('stay')]))
+    cleared: list[float] = []
+
+    @agent.tool_plain
+    async def stay() -> str:
+        try:
+            await asyncio.sleep(BUSY)
+        finally:
+            try:
+                await asyncio.sleep(3)
+            finally:
+                cleared.append(now())
+        return 'stayed'
+
+    live = LiveStreams().start(RunStream(agent.run_stream_events('Go')))
+    await asyncio.sleep(1)
+    stopping = asyncio.create_task(live.stop())
+    await asyncio.sleep(after)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert cleared == [ends]
+    assert live.frames.items[-1] == '{"type":"end","finish":"stopped"}'
+
+
 class TestStartAndClose:
     async def test_a_start_that_is_in_flight_begins_nothing_after_the_closing(self) -> None:
         backend = Away()
@@ -300,5 +341,18 @@ async def test_a_second_turn_is_no_error_of_the_program(caplog: pytest.LogCaptur
                 await runner.start(chat.send('Go'))
             await entries(runner, first)
     (told,) = [one for one in caplog.records if 'was not begun' in one.message]
-    assert (told.levelno, told.exc_info) == (logging.INFO, None)
-    assert not [one for one in caplog.records if one.levelno > logging.INFO]
+    assert (told.levelno, told.exc_info) == (logging.WARNING, None)
+    assert not [one for one in caplog.records if one.levelno > logging.WARNING]
+
+
+async def test_a_second_turn_of_which_only_its_stream_tells_leaves_no_error_that_nobody_has_seen(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chat = Chat(Agent(ScriptedModel(['One'], gap=1)))
+    async with chat.send('Go'):
+        live = LiveStreams(linger=0).start(chat.send('Go'))
+        assert json.loads([one async for one in live.read(0)][-1])['type'] == 'error'
+    del live
+    await asyncio.sleep(1)
+    gc.collect()
+    assert not [one for one in caplog.records if one.levelno > logging.WARNING]

@@ -354,13 +354,14 @@ async def test_the_last_frame_of_a_turn_comes_when_the_turn_is_saved(client: Cli
     assert len(chat.exchanges) == 5
 
 
-async def test_a_chat_that_is_busy_is_an_error_like_others(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_busy_chat_is_told_with_an_id_of_the_log(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     chat = Chat(Agent(ScriptedModel(['x', Stall()])))
     async with serving(answering(lambda: chat.send('Go'))) as address, chat.send('First'):
-        with caplog.at_level(logging.ERROR):
-            seen = await see(client, f'http://{address}/answer')
+        seen = await see(client, f'http://{address}/answer')
     assert [frame['type'] for frame in seen.frames] == ['start', 'error']
-    assert 'TurnInProgress' in caplog.text
+    (told,) = [one for one in caplog.records if seen.last['error_id'] in one.message]
+    assert told.levelno == logging.WARNING
+    assert not [one for one in caplog.records if one.levelno > logging.WARNING], 'the program has done nothing wrong'
 
 
 async def test_two_clients_have_two_runs(client: Client) -> None:

@@ -1,41 +1,31 @@
-"""Streams that go on in this process: each has a task that runs it and a record of frames that clients read."""
+"""Streams that go on in this process: each is a run that writes into a record of frames, which clients read."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Self
 
 from ..aio.closing import over
 from ..aio.cursor import Cursor
 from ..core.pacing import Smoothing
 from ..core.record import Record
-from ..run.stream import RunStream
-from .frames import FRAMES, Frame, FrameType, FrameView, frame, stats_frame
+from .frames import Frame, FrameType
+from .running import Running
 from .source import Source, refuse_started
+from .wire import Frames
+from .writing import Writer
 
-__all__ = ['LiveStream', 'LiveStreams', 'error_frame']
-
-logger = logging.getLogger(__name__)
-
-ALWAYS: Final[frozenset[FrameType]] = frozenset({'start', 'end', 'error'})
-
-
-def error_frame(failure: BaseException, finish: str, *, stream: str) -> Frame:
-    """The frame for an error, which is told to the log alone, under an id that both have."""
-    error_id = secrets.token_hex(8)
-    logger.error('Stream %s ended with error %s (%s)', stream, error_id, finish, exc_info=failure)
-    return frame('error', finish=finish, error_id=error_id)
+__all__ = ['LiveStream', 'LiveStreams']
 
 
 class LiveStream:
     """A run and its frames. Made by `LiveStreams.start`.
 
-    One task enters the run, writes its frames and leaves it, at the run's own speed: a slow client only lags behind.
+    The run goes at its own speed, whoever reads: a slow client only lags behind.
 
     Attributes:
         id: Its name, which nobody can guess: who knows it may read.
@@ -43,19 +33,15 @@ class LiveStream:
     """
 
     def __init__(
-        self, source: Source, include: Collection[FrameType], smoothing: Smoothing | None, linger: float
+        self, source: Source, include: Collection[FrameType] | None, smoothing: Smoothing | None, linger: float
     ) -> None:
+        format = Frames(include, smoothing=smoothing)  # noqa: A001 - as of a runner
         self.id = secrets.token_urlsafe(16)
         self.frames: Record[Frame] = Record()
-        self._include = frozenset(include) | ALWAYS
-        self._smoothing = smoothing
         self._linger = linger
         self._clients = 0
         self._leaving: asyncio.TimerHandle | None = None
-        self._loop = asyncio.get_running_loop()
-        self._task = self._loop.create_task(self._run(source), name='pydantic-ai-streaming serve')
-        # One that is cancelled before it has begun never runs: the record is to end all the same.
-        self._task.add_done_callback(lambda _: self._close(frame('end', finish='stopped')))
+        self._running = Running(source, _Kept(self.id, self.frames), [format])
 
     @property
     def over(self) -> bool:
@@ -79,61 +65,49 @@ class LiveStream:
         if self._clients or self.over:
             return
         if self._linger:
-            self._leaving = self._loop.call_later(self._linger, self.cancel)
+            self._leaving = asyncio.get_running_loop().call_later(self._linger, self.cancel)
         else:
             await self.stop()
 
     async def stop(self) -> None:
-        """End the run and wait until it has let go of everything and a turn is saved, even if cancelled."""
+        """End the run and wait until it has let go of everything and a turn is saved, even if cancelled.
+
+        It waits for five seconds at most: then the last frame is there, and a run whose tool does not end is left
+        behind, which the log says.
+        """
         self.cancel()
-        await over(self._task)
+        await over(self._running.task)
 
     def cancel(self) -> None:
         """Have the run end, without waiting for that."""
-        # Once: what clears up is not to be cancelled again.
-        if not self._task.done() and not self._task.cancelling():
-            self._task.cancel()
+        self._running.cancel()
 
     def when_over(self, callback: Callable[[], object]) -> None:
-        """Call `callback` when the run has let go of everything."""
-        self._task.add_done_callback(lambda _: callback())
+        """Call `callback` when the last frame is there."""
+        self._running.task.add_done_callback(lambda _: callback())
 
-    # The run
 
-    async def _run(self, source: Source) -> None:
-        self._tell(frame('start', stream=self.id))
-        stream: RunStream[Any] | None = None
-        view: FrameView | None = None
-        failure: BaseException | None = None
-        try:
-            async with source as stream:
-                view = FrameView(stream, self._include, self._smoothing)
-                async for one in view:
-                    self._tell(one)
-        except (Exception, asyncio.CancelledError) as error:
-            failure = error
-        try:
-            if view is not None:
-                for one in view.rest():
-                    self._tell(one)
-            if stream is not None and 'stats' in self._include:
-                self._tell(stats_frame(stream))
-        except Exception as error:
-            failure = error
-        finish = 'stopped' if stream is None else stream.finish or 'failed'
-        # A turn that could not be saved is a note on the cancellation that had ended it.
-        if failure is None or (isinstance(failure, asyncio.CancelledError) and not hasattr(failure, '__notes__')):
-            self._close(frame('end', finish=finish))
-        else:
-            self._close(error_frame(failure, 'failed' if stream is None else finish, stream=self.id))
+class _Kept(Writer):
+    """Writes into a record, at once."""
 
-    def _tell(self, one: Frame) -> None:
-        self.frames.append(one, self._loop.time())
+    def __init__(self, stream_id: str, frames: Record[Frame]) -> None:
+        self.stream_id = stream_id
+        self._frames = frames
+        self._clock = asyncio.get_running_loop().time
 
-    def _close(self, last: Frame) -> None:
-        if not self.frames.closed:
-            self._tell(last)
-            self.frames.close(now=self._loop.time())
+    def open(self, cancel: Callable[[], object], /) -> None:
+        """Nobody else knows of the stream, and asks for its end."""
+
+    def put(self, entry: bytes, /) -> None:
+        self._frames.append(entry.decode(), self._clock())
+
+    async def close(self, last: Sequence[bytes], /) -> None:
+        for entry in last:
+            self.put(entry)
+        self._frames.close(now=self._clock())
+
+    def give_up(self) -> None:
+        """It is never in the way."""
 
 
 class LiveStreams:
@@ -190,9 +164,7 @@ class LiveStreams:
             ValueError: There is no such type of frames.
         """
         refuse_started(source)
-        if unknown := set(include or ()) - FRAMES:
-            raise ValueError(f'include has {sorted(unknown)}: the types of frames are {sorted(FRAMES)}')
-        live = LiveStream(source, FRAMES if include is None else include, smoothing, self._linger)
+        live = LiveStream(source, include, smoothing, self._linger)
         self._streams[live.id] = live
         live.when_over(lambda: self._forget_later(live))
         return live

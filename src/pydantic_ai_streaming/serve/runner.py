@@ -20,6 +20,7 @@ from .places import Places
 from .running import Running
 from .source import Source, refuse_started
 from .wire import FORMATS, Frames, WireFormat
+from .writing import LogWriter
 
 __all__ = ['StreamRunner']
 
@@ -255,7 +256,9 @@ class StreamRunner:
             await self._forget(producer.stream_id)
             raise RunnerClosed
         # From here on without a pause: what is closed from now on knows of it.
-        running = self._running[producer.stream_id] = Running(source, producer, formats, patience=self._patience)
+        running = self._running[producer.stream_id] = Running(
+            source, LogWriter(producer), formats, patience=self._patience
+        )
 
         def gone(_: object) -> None:
             self._places.leave(owner)

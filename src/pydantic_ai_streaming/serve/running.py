@@ -1,4 +1,4 @@
-"""One run that is written into a log: `Running`."""
+"""One run that is written into a stream: `Running`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
-from ..aio.closing import drain, over
-from ..errors import StreamingError, StreamTimeout, StreamUsageError, TurnInProgress
-from ..logs.producer import Producer
+from ..aio.closing import over
+from ..errors import StreamTimeout, StreamUsageError, TurnInProgress
 from ..run.stream import RunStream
 from .source import Source
 from .wire import Ending, WireFormat, ending_of
+from .writing import Writer
 
 __all__ = ['Running']
 
@@ -24,15 +24,14 @@ logger = logging.getLogger(__name__)
 class Running:
     """Enters a run, has it encoded and written as it goes, and closes its stream when it is over.
 
-    The run goes at its own speed: while the log takes its time, or cannot be reached, what comes is kept here, and
-    written at once when it can be.
+    The run goes at its own speed, however long the writer takes.
 
     The stream does not wait for ever for a run that was told to end: a tool may swallow its cancellation. After
     `patience` the stream ends, the run is left behind, and what comes of it changes the stream no more.
 
     Args:
         source: The run.
-        producer: Of its stream.
+        writer: Writes its stream.
         formats: In which it is written.
         patience: Seconds.
 
@@ -45,12 +44,10 @@ class Running:
         left_behind: Whether the stream has ended before the run.
     """
 
-    def __init__(
-        self, source: Source, producer: Producer, formats: Sequence[WireFormat], *, patience: float = 5.0
-    ) -> None:
+    def __init__(self, source: Source, writer: Writer, formats: Sequence[WireFormat], *, patience: float = 5.0) -> None:
         loop = asyncio.get_running_loop()
-        self.stream_id = producer.stream_id
-        self._producer = producer
+        self.stream_id = writer.stream_id
+        self._writer = writer
         self._formats = formats
         self._patience = patience
         self._stream: RunStream[Any] | None = None
@@ -58,13 +55,10 @@ class Running:
         self._ending: asyncio.Future[Ending] = loop.create_future()
         self.begun: asyncio.Future[None] = loop.create_future()
         self._encoders: list[asyncio.Task[None]] = []
-        self._waiting: list[bytes] = []
         self._last: list[bytes] = []  # which say how it ended: written with the end of the stream, in one step
-        self._more = asyncio.Event()
         self._leaves = asyncio.Event()
-        self._over = False
         self.left_behind = False
-        self._writing = loop.create_task(self._write(), name='pydantic-ai-streaming write')
+        writer.open(self.cancel)
         self.run = loop.create_task(self._run(source), name='pydantic-ai-streaming run')
         # One that is cancelled before it has begun never runs: the stream is to end all the same.
         self.run.add_done_callback(lambda _: self._end())
@@ -113,6 +107,7 @@ class Running:
         if not self.begun.done():
             if isinstance(failure, TurnInProgress):
                 self.begun.set_exception(failure)
+                self.begun.exception()  # nobody has to ask for it
             else:
                 self.begun.set_result(None)
         self._encoders = self._encoders or [asyncio.create_task(self._encode(one, None)) for one in self._formats]
@@ -121,26 +116,34 @@ class Running:
 
     def _how(self, failure: BaseException | None) -> Ending:
         if self._stream is None and isinstance(failure, TurnInProgress):
-            # Who has asked is told. That somebody asks twice is no error of this program.
-            logger.info('Stream %s was not begun: %s', self.stream_id, failure)
-            return Ending(finish='failed', error_id=secrets.token_hex(8))
+            # That somebody asks twice is no error of this program.
+            error_id = secrets.token_hex(8)
+            logger.warning('Stream %s was not begun (error %s): %s', self.stream_id, error_id, failure)
+            return Ending(finish='failed', error_id=error_id)
         return ending_of(self._stream, failure, stream_id=self.stream_id)
 
     # The stream
 
     async def _tell(self) -> None:
-        listening = asyncio.create_task(self._listen(), name='pydantic-ai-streaming listen')
         try:
-            await self._leaves.wait()
-            if not self._ending.done() and not (await asyncio.wait([self.run], timeout=self._patience))[0]:
+            if not await self._lets_go():
                 await self._leave_behind()
             await asyncio.wait([self._ending])
             await over(*self._encoders)
         finally:
-            self._over = True
-            self._more.set()
-            await over(self._writing)
-            await drain(listening)
+            await self._writer.close(self._last)
+
+    async def _lets_go(self) -> bool:
+        """Wait for the run. A cancellation is that of somebody who waits for the stream: it is passed on to the run."""
+        await self._leaves.wait()
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._patience
+        while not self.run.done() and (rest := until - clock()) > 0:
+            try:
+                await asyncio.wait([self.run], timeout=rest)
+            except asyncio.CancelledError:
+                self.run.cancel()
+        return self.run.done()
 
     async def _leave_behind(self) -> None:
         self.left_behind = True
@@ -157,56 +160,26 @@ class Running:
         self._end()
 
     async def _encode(self, one: WireFormat, stream: RunStream[Any] | None) -> None:
-        is_told = False
+        put = self._writer.put
 
         async def ending() -> Ending:
-            nonlocal is_told
+            nonlocal put
             how = await asyncio.shield(self._ending)
-            is_told = True
+            put = self._last.append
             return how
 
         try:
             async for text in one.encode(stream, ending, stream_id=self.stream_id):
-                entry = one.mark + text.encode()
-                if is_told:
-                    self._last.append(entry)
-                else:
-                    self._waiting.append(entry)
-                    self._more.set()
+                put(one.mark + text.encode())
         except Exception as error:
             # This kind of client is told that there is no more; the others go on.
             ending_of(stream, error, stream_id=f'{self.stream_id} ({one.name})')
             self._last += [one.mark + text.encode() for text in one.lost()]
 
-    async def _write(self) -> None:
-        """Append what has come, all of it at a time, and close the stream with the last of it."""
-        producer = self._producer
-        while True:
-            await self._more.wait()
-            self._more.clear()
-            entries, self._waiting = self._waiting, []
-            try:
-                if self._over:
-                    await producer.close([*entries, *self._last])
-                    return
-                await producer.append(entries)
-            except Exception as error:
-                # It is another's, or gone, was given up, or the log is full: its lease is renewed no longer, and once
-                # that has lapsed somebody ends it.
-                producer.over = True
-                self.cancel()
-                if not isinstance(error, StreamingError):
-                    logger.exception('Stream %s can no longer be written', producer.stream_id)
-                return
-
-    async def _listen(self) -> None:
-        await self._producer.until_stopped()
-        self.cancel()
-
     def give_up(self) -> None:
-        """Write no more, and renew the lease no longer: others end the stream."""
-        self._producer.over = True
-        for task in (*self._encoders, self._writing):
+        """Write no more."""
+        self._writer.give_up()
+        for task in self._encoders:
             task.cancel()
 
 

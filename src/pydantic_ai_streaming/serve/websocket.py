@@ -12,8 +12,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from ..aio.closing import drain
 from ..core.pacing import Smoothing
 from .frames import FrameType
-from .live import LiveStream, LiveStreams, error_frame
+from .live import LiveStream, LiveStreams
 from .source import Source
+from .wire import ending_of, last_frame
 
 __all__ = ['serve_websocket']
 
@@ -93,7 +94,8 @@ class _Session:
             try:
                 source = self._start(prompt)
             except Exception as error:
-                await self._websocket.send_text(error_frame(error, 'failed', stream='that was not begun'))
+                how = ending_of(None, error, stream_id='that was not begun')
+                await self._websocket.send_text(last_frame(how))
                 return
             self._live = self._streams.start(source, include=self._include, smoothing=self._smoothing)
             self._sending = asyncio.create_task(self._send(self._live), name='pydantic-ai-streaming send')
