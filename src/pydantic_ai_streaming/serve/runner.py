@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from ..aio.closing import drain, over
-from ..errors import RunnerClosed, StoreUnavailable, StreamLogError, TurnInProgress
+from ..errors import RunnerClosed, StoreUnavailable, StreamLogError
 from ..logs.heads import Write
 from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
@@ -279,13 +279,12 @@ class StreamRunner:
             await self.log.delete(stream_id)
 
     async def _begun(self, running: Running) -> None:
-        try:
-            await asyncio.shield(running.begun)
-        except TurnInProgress:
+        refusal = await asyncio.shield(running.begun)
+        if refusal is not None:
             # A client is told more by the error than by a stream that has failed.
             await over(running.task)
             await self._forget(running.stream_id)
-            raise
+            raise refusal
 
     def _format(self, name: str) -> WireFormat:
         if name not in self.formats:

@@ -37,8 +37,8 @@ class Running:
 
     Attributes:
         stream_id: Its stream.
-        begun: It is there when the run was entered or could not be, and raises `TurnInProgress` if its conversation has
-            another turn. Of all other failures the stream tells.
+        begun: It is there when the run was entered or could not be: with the error if its conversation has another
+            turn. Of all other failures the stream alone tells.
         run: It ends when the run has let go of everything.
         task: It ends when the last entry is written.
         left_behind: Whether the stream has ended before the run.
@@ -53,7 +53,7 @@ class Running:
         self._stream: RunStream[Any] | None = None
         self._failure: BaseException | None = None
         self._ending: asyncio.Future[Ending] = loop.create_future()
-        self.begun: asyncio.Future[None] = loop.create_future()
+        self.begun: asyncio.Future[TurnInProgress | None] = loop.create_future()
         self._encoders: list[asyncio.Task[None]] = []
         self._last: list[bytes] = []  # which say how it ended: written with the end of the stream, in one step
         self._leaves = asyncio.Event()
@@ -105,11 +105,7 @@ class Running:
             )
             return
         if not self.begun.done():
-            if isinstance(failure, TurnInProgress):
-                self.begun.set_exception(failure)
-                self.begun.exception()  # nobody has to ask for it
-            else:
-                self.begun.set_result(None)
+            self.begun.set_result(failure if isinstance(failure, TurnInProgress) else None)
         self._encoders = self._encoders or [asyncio.create_task(self._encode(one, None)) for one in self._formats]
         self._ending.set_result(self._how(failure))
         self._leaves.set()
