@@ -13,6 +13,7 @@ import pytest
 from pydantic_ai import Agent
 
 from pydantic_ai_streaming import Chat, Deadlines, RunnerClosed, RunStream, Smoothing, TooManyRuns, TurnInProgress
+from pydantic_ai_streaming.errors import StoreUnavailable
 from pydantic_ai_streaming.logs import MemoryBackend, StreamLog, Write
 from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, LiveStreams, StreamRunner, WireFormat
 from pydantic_ai_streaming.testing import ScriptedModel, ToolCall
@@ -143,14 +144,17 @@ async def test_a_tool_that_does_not_end_holds_up_no_closing(caplog: pytest.LogCa
 
 
 class Away(MemoryBackend):
-    """Does not answer while it is away."""
+    """Does not answer while it is away, or says that it is."""
 
     def __init__(self) -> None:
         super().__init__()
         self.there = asyncio.Event()
         self.there.set()
+        self.says_so = False
 
     async def commit(self, writes: Sequence[Write]) -> Any:
+        if self.says_so:
+            raise StoreUnavailable('away')
         await self.there.wait()
         return await super().commit(writes)
 
@@ -204,6 +208,84 @@ async def test_who_waits_long_for_a_stop_and_is_cancelled_cuts_short_what_clears
         await stopping
     assert cleared == [ends]
     assert live.frames.items[-1] == '{"type":"end","finish":"stopped"}'
+
+
+class Endless(Frames):
+    """Does not come to its end, or stays there."""
+
+    where = 'after'
+
+    async def encode(self, *args: Any, **options: Any) -> AsyncIterator[str]:
+        async for text in super().encode(*args, **options):
+            if self.where == 'before' and '"end"' in text:
+                await asyncio.sleep(BUSY)
+            yield text
+        await asyncio.sleep(BUSY)
+
+
+class EndlessBefore(Endless):
+    where = 'before'
+
+
+async def test_a_format_that_does_not_come_to_its_end_holds_up_no_closing() -> None:
+    async with StreamRunner(formats=[Endless()], grace=1, patience=PATIENCE) as runner:
+        await runner.start(run(Agent(ScriptedModel(['One']))))
+    assert now() == pytest.approx(1 + PATIENCE + 5)
+
+
+@pytest.mark.parametrize(('format', 'last'), [(Endless, 'end'), (EndlessBefore, 'error')])
+async def test_what_takes_longer_than_anybody_waits_for_is_cut_short_and_has_one_end(
+    monkeypatch: pytest.MonkeyPatch,
+    format: type[Frames],  # noqa: A002 - as elsewhere
+    last: str,
+) -> None:
+    monkeypatch.setattr('pydantic_ai_streaming.serve.live.Frames', format)
+    live = LiveStreams().start(run(Agent(ScriptedModel(['One']))), include=('text',))
+    await asyncio.sleep(1)
+    stopping = asyncio.create_task(live.stop())
+    await asyncio.sleep(1)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert [json.loads(one)['type'] for one in live.frames.items] == ['start', 'text', last]
+
+
+class SlowToBegin:
+    """A run that is entered late, whatever it is told."""
+
+    def __init__(self) -> None:
+        self.stream = run(Agent(ScriptedModel(['One'])))
+
+    async def __aenter__(self) -> RunStream[Any]:
+        await never_minding(BUSY)
+        return await self.stream.__aenter__()
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.stream.__aexit__(None, None, None)
+
+
+async def test_a_run_that_is_left_behind_before_it_has_begun_is_left_as_soon_as_it_begins(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source = SlowToBegin()
+    async with StreamRunner(patience=PATIENCE, grace=1) as runner:
+        starting = asyncio.create_task(runner.start(source))
+        await asyncio.sleep(1)
+        await runner.stop(runner.ids[0])
+        told, ended = await entries(runner, await starting)
+        assert ([one['type'] for one in told], ended) == (['start', 'end'], 1 + PATIENCE)
+        await asyncio.sleep(BUSY)
+        assert source.stream.finish == 'stopped'
+    assert not [one for one in caplog.records if one.exc_info]
+
+
+async def test_a_log_that_cannot_be_reached_is_tried_until_the_closing_is_over_and_no_longer() -> None:
+    backend = Away()
+    runner = StreamRunner(StreamLog(backend), grace=10.25, patience=PATIENCE)
+    await runner.start(run(Agent(ScriptedModel(['One']))))
+    backend.says_so = True
+    await runner.close()
+    assert now() == pytest.approx(10.25 + PATIENCE + 5)
 
 
 class TestStartAndClose:
@@ -306,21 +388,6 @@ async def test_starts_in_flight_count_for_their_owner() -> None:
         assert [type(one) for one in some] == [str, TooManyRuns, TooManyRuns]
         for _ in range(3):
             await runner.start(run_of())  # nobody's
-
-
-class Endless(Frames):
-    """Has something to say for ever."""
-
-    async def encode(self, *args: Any, **options: Any) -> AsyncIterator[str]:
-        async for text in super().encode(*args, **options):
-            yield text
-        await asyncio.sleep(BUSY)
-
-
-async def test_a_format_that_does_not_come_to_its_end_holds_up_no_closing() -> None:
-    async with StreamRunner(formats=[Endless()], grace=1, patience=PATIENCE) as runner:
-        await runner.start(run(Agent(ScriptedModel(['One']))))
-    assert now() == pytest.approx(1 + PATIENCE + 5)
 
 
 @pytest.mark.parametrize(

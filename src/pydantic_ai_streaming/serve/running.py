@@ -81,6 +81,8 @@ class Running:
                     raise TypeError(
                         f'{type(source).__name__} gives no RunStream: start RunStream(...), or chat.send(...)'
                     )
+                if self.left_behind:
+                    return  # it was told to end before it began, and its stream has ended
                 self._stream = stream = cast('RunStream[Any]', entered)
                 self.begun.set_result(None)
                 self._encoders = [asyncio.create_task(self._encode(one, stream)) for one in self._formats]
@@ -156,21 +158,27 @@ class Running:
         self._end()
 
     async def _encode(self, one: WireFormat, stream: RunStream[Any] | None) -> None:
-        put = self._writer.put
+        knows, has_told = False, False
 
         async def ending() -> Ending:
-            nonlocal put
+            nonlocal knows
             how = await asyncio.shield(self._ending)
-            put = self._last.append
+            knows = True
             return how
 
         try:
             async for text in one.encode(stream, ending, stream_id=self.stream_id):
-                put(one.mark + text.encode())
-        except Exception as error:
+                entry = one.mark + text.encode()
+                if knows:
+                    self._last.append(entry)
+                    has_told = True
+                else:
+                    self._writer.put(entry)
+        except (Exception, asyncio.CancelledError) as error:
             # This kind of client is told that there is no more; the others go on.
             ending_of(stream, error, stream_id=f'{self.stream_id} ({one.name})')
-            self._last += [one.mark + text.encode() for text in one.lost()]
+            if isinstance(error, Exception) or not has_told:
+                self._last += [one.mark + text.encode() for text in one.lost()]
 
     def give_up(self) -> None:
         """Write no more."""
