@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,16 @@ END_OF_CERTIFICATE = '-----END CERTIFICATE-----\n'
 
 @pytest.fixture(autouse=True)
 def every_test_ends_its_tasks(no_task_left: None) -> None: ...
+
+
+@pytest.fixture(scope='session', autouse=True)
+def ctrl_c_interrupts() -> Iterator[None]:
+    """A shell that starts the tests in the background has them, and what they start, ignore it."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope='session', autouse=True)
