@@ -12,8 +12,8 @@ import pytest
 
 from tests.servers import PostgresServer, RedisServer, start_postgres, start_redis
 
-# A program that a test starts; it is nothing to be imported.
-collect_ignore = ['serve/workflow_worker.py']
+# Programs that tests start; they are nothing to be imported.
+collect_ignore = ['serve/prefect_flow.py', 'serve/workflow_worker.py']
 
 END_OF_CERTIFICATE = '-----END CERTIFICATE-----\n'
 
