@@ -8,12 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import certifi
+import hypothesis
 import pytest
 
 from tests.servers import PostgresServer, RedisServer, start_postgres, start_redis
 
 # Programs that tests start; they are nothing to be imported.
 collect_ignore = ['serve/prefect_flow.py', 'serve/workflow_worker.py']
+
+# How long an example takes says more of the machine than of the code.
+too_slow = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile('any', hypothesis.settings(), deadline=None, suppress_health_check=too_slow)
+hypothesis.settings.load_profile('any')
 
 END_OF_CERTIFICATE = '-----END CERTIFICATE-----\n'
 
