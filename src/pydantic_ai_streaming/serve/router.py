@@ -22,6 +22,7 @@ from ..run.stream import RunStream
 from .asked import Asked, asked_in_json, asked_of_ui, body_of
 from .following import FollowResponse
 from .limits import Viewers
+from .origins import Origins, OriginsAllowed
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .session import Session
@@ -51,6 +52,7 @@ def stream_router(
     *,
     start: Start | None = None,
     authorize: Authorize | None = None,
+    origins: OriginsAllowed = None,
     keep_alive: float = 15.0,
     longest_prompt: int = 100_000,
     largest_body: int = 8 * 2**20,
@@ -83,6 +85,10 @@ def stream_router(
             turn of a `Chat` is one too.
         authorize: Says whose a request is. Without it, who knows the id of a stream may follow and stop it, and nothing
             can be listed.
+        origins: Pages of other sites that may open the WebSocket and send `POST .../stop`, by their origin, such as
+            `https://app.example`; `'*'` for all. By default there are none (403), as browsers let any page send those
+            two with the user's cookies, and ask nobody. The server's own origin is that of `Host`; a client without an
+            `Origin` is no browser. All other requests of other sites are for your `CORSMiddleware` to allow.
         keep_alive: Seconds of silence after which a comment is sent.
         longest_prompt: Characters of a prompt, at most.
         largest_body: Bytes of a body, at most.
@@ -91,7 +97,7 @@ def stream_router(
         ui: Settings for pydantic-ai's `UIAdapter`, such as `allow_uploaded_files`.
 
     Raises:
-        ValueError: A limit is not positive.
+        ValueError: A limit is not positive, or an origin is none.
 
     Example:
         ```python
@@ -126,6 +132,7 @@ def stream_router(
         agent,
         start=start or (lambda asked: RunStream(agent.run_stream_events(**asked.options))),
         authorize=authorize,
+        origins=Origins(origins),
         keep_alive=keep_alive,
         longest_prompt=longest_prompt,
         largest_body=largest_body,
@@ -143,6 +150,7 @@ class _Routes:
         *,
         start: Start,
         authorize: Authorize | None,
+        origins: Origins,
         keep_alive: float,
         longest_prompt: int,
         largest_body: int,
@@ -154,6 +162,7 @@ class _Routes:
         self._agent = agent
         self._start = start
         self._authorize = authorize
+        self._origins = origins
         self._keep_alive = keep_alive
         self.longest = longest_prompt
         self._largest = largest_body
@@ -168,7 +177,9 @@ class _Routes:
         ]
         if AI_SDK in self.runner.formats:
             found.append(Route(f'/{AI_SDK}/{{chat}}/stream', self._answering(self._resume), methods=['GET']))
-            found.append(Route(f'/{AI_SDK}/{{chat}}/stop', self._answering(self._stop_chat), methods=['POST']))
+            found.append(
+                Route(f'/{AI_SDK}/{{chat}}/stop', self._answering(self._stop_chat, body=False), methods=['POST'])
+            )
         if 'frames' in self.runner.formats:
             found.append(WebSocketRoute('/ws', self._websocket))
             found.append(Route('/', self._answering(self._begin), methods=['POST']))
@@ -176,7 +187,7 @@ class _Routes:
             Route('/', self._answering(self._list), methods=['GET']),
             Route('/{stream}', self._answering(self._follow), methods=['GET']),
             Route('/{stream}', self._answering(self._stop), methods=['DELETE']),
-            Route('/{stream}/stop', self._answering(self._stop), methods=['POST']),
+            Route('/{stream}/stop', self._answering(self._stop, body=False), methods=['POST']),
         ]
         return found
 
@@ -310,6 +321,7 @@ class _Routes:
 
     async def _websocket(self, websocket: WebSocket) -> None:
         try:
+            self._origins.refuse(websocket)
             owner = await self._owner(websocket)
             self._viewers.refuse(owner)
         except Exception as error:
@@ -321,9 +333,11 @@ class _Routes:
 
     # Around them
 
-    def _answering(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    def _answering(self, endpoint: Endpoint, *, body: bool = True) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             try:
+                if not body:
+                    self._origins.refuse(request)  # a body is JSON, which no page sends elsewhere without asking
                 owner = await self._owner(request)
                 return await endpoint(request, owner)
             except Exception as error:
