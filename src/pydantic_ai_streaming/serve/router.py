@@ -15,11 +15,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from ..core.wording import counted
 from ..errors import StreamLogError, StreamMissing
 from ..logs.heads import Head, Write
 from ..run.stream import RunStream
 from .asked import Asked, asked_in_json, asked_of_ui, body_of
+from .event_ids import offset_of, single
 from .following import FollowResponse
 from .limits import Viewers
 from .origins import Origins, OriginsAllowed
@@ -176,18 +176,18 @@ class _Routes:
             if name in self.runner.formats
         ]
         if AI_SDK in self.runner.formats:
-            found.append(Route(f'/{AI_SDK}/{{chat}}/stream', self._answering(self._resume), methods=['GET']))
+            found.append(Route(f'/{AI_SDK}/{{chat:path}}/stream', self._answering(self._resume), methods=['GET']))
             found.append(
-                Route(f'/{AI_SDK}/{{chat}}/stop', self._answering(self._stop_chat, body=False), methods=['POST'])
+                Route(f'/{AI_SDK}/{{chat:path}}/stop', self._answering(self._stop_chat, body=False), methods=['POST'])
             )
         if 'frames' in self.runner.formats:
             found.append(WebSocketRoute('/ws', self._websocket))
             found.append(Route('/', self._answering(self._begin), methods=['POST']))
         found += [
             Route('/', self._answering(self._list), methods=['GET']),
-            Route('/{stream}', self._answering(self._follow), methods=['GET']),
-            Route('/{stream}', self._answering(self._stop), methods=['DELETE']),
-            Route('/{stream}/stop', self._answering(self._stop, body=False), methods=['POST']),
+            Route('/{stream:path}', self._answering(self._follow), methods=['GET']),
+            Route('/{stream:path}', self._answering(self._stop), methods=['DELETE']),
+            Route('/{stream:path}/stop', self._answering(self._stop, body=False), methods=['POST']),
         ]
         return found
 
@@ -281,13 +281,13 @@ class _Routes:
 
     async def _follow(self, request: Request, owner: str | None) -> Response:
         stream_id = request.path_params['stream']
-        name = request.query_params.get('format', 'frames')
+        name = single(request.query_params.getlist('format'), 'frames')
         if name not in self.runner.formats:
             raise Refused(400, 'unknown_format', f'The formats are {sorted(self.runner.formats)}.')
         head = await self.owned(stream_id, owner)
         if name not in head.details.get(FORMATS, ()):
             raise Refused(400, 'unknown_format', f'This stream is written in {head.details.get(FORMATS)}.')
-        offset = _offset(request, head)
+        offset = offset_of(request, head)
         if head.closed and offset == head.length:
             return Response(status_code=204)  # an EventSource connects no more after this
         return await self._following(stream_id, offset, self.runner.formats[name], owner)
@@ -358,18 +358,3 @@ class _Routes:
 def _named(kind: str, owner: str | None, name: str) -> str:
     """An id for what a client has named: the same for the same owner, and not to be guessed from another's."""
     return f'{kind}-{hashlib.sha256(json.dumps([owner, name]).encode()).hexdigest()[:40]}'
-
-
-def _offset(request: Request, head: Head) -> int:
-    last = request.headers.get('last-event-id')
-    if last:
-        stream_id, _, number = last.rpartition(':')
-        first = 1
-    else:
-        stream_id, number, first = head.stream_id, request.query_params.get('offset', '0'), 0
-    if stream_id != head.stream_id or not (number.isascii() and number.isdecimal() and len(number) < 16):
-        raise Refused(400, 'malformed_offset', 'This is no offset of this stream.')
-    offset = int(number) + first
-    if offset > head.length:
-        raise Refused(400, 'offset_beyond', f'The stream has {counted(head.length, "entry")}.')
-    return offset
