@@ -10,8 +10,9 @@ import httpx
 import pytest
 from pydantic_ai import Agent
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection
-from starlette.routing import Mount, WebSocketRoute
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -21,6 +22,7 @@ from pydantic_ai_streaming.serve import AISDK, Frames, StreamRunner, serve_webso
 from pydantic_ai_streaming.serve.origins import Origins
 from pydantic_ai_streaming.serve.refused import Refused
 from pydantic_ai_streaming.testing import ScriptedModel
+from tests.serve.chromium import in_a_page, needs_chromium
 from tests.serve.serving import Client, serving_app
 
 OTHER = 'https://other.example'
@@ -40,7 +42,11 @@ class Site:
         async def talk(websocket: WebSocket) -> None:
             await serve_websocket(websocket, start, **settings)
 
-        routes = [WebSocketRoute('/talk', talk), Mount('/runs', stream_router(self.runner, agent, **settings))]
+        async def page(_: Request) -> HTMLResponse:
+            return HTMLResponse('<!doctype html><title>A page</title>')
+
+        routes: list[BaseRoute] = [Route('/', page), WebSocketRoute('/talk', talk)]
+        routes.append(Mount('/runs', stream_router(self.runner, agent, **settings)))
         self.app = Starlette(routes=routes, lifespan=self.runner.lifespan)
 
 
@@ -94,6 +100,18 @@ async def test_a_run_is_stopped_by_its_page_by_one_that_is_named_and_by_clients_
             stream = (await client.post(url, json={'prompt': 'Go', 'chat': 'c'})).json()['stream']
             headers = {} if origin is None else {'origin': origin}
             assert (await client.post(f'{url}{stream}/stop', headers=headers)).json() == {'stopped': True}
+
+
+@needs_chromium
+async def test_in_a_browser_a_page_of_the_site_can_what_a_page_of_another_cannot(client: Client) -> None:
+    site = Site()
+    async with serving_app(site.app) as address:
+        url = f'http://{address}/runs/'
+        for place in (address.replace('127.0.0.1', 'localhost'), address):
+            stream = (await client.post(url, json={'prompt': 'Go'})).json()['stream']
+            told = await in_a_page(f'http://{place}', 'foreign', f'ws://{address}/runs/ws', f'{url}{stream}/stop')
+            assert told == {'opened': place == address, 'sent': True}
+            assert (stream in site.runner.ids) == (place != address)
 
 
 def connection(**headers: str) -> HTTPConnection:
