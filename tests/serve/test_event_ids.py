@@ -1,4 +1,4 @@
-"""Where a client is in a stream, whatever the stream is called: nothing is lost or comes twice over a real connection."""
+"""Where a client is in a stream, whatever the stream is called: nothing is lost, and nothing comes twice."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -11,28 +12,25 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from ..core.sse import sse_comment, sse_event
-from ..errors import StreamMissing
+from ..errors import StoreUnavailable, StreamMissing
 from ..logs.tail import Follower, Tail
 from .listening import while_there
+from .refused import NO_STORE, RETRY
 from .shared_wire import as_sse, shared_wire
 from .wire import WireFormat
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-__all__ = ['NO_STORE', 'SIZE', 'FollowResponse']
+__all__ = ['SIZE', 'FollowResponse']
 
-RETRY = 1.0
-"""Seconds that a client is told to wait before it connects again."""
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 256
 """Entries in one piece of the body, at most: who lags behind catches up in larger steps."""
 
 SIZE = 2**16
 """Bytes of entries after which a piece of the body ends: as much is kept for each client that does not read it."""
-
-NO_STORE = {'cache-control': 'no-cache, no-store, no-transform', 'x-accel-buffering': 'no'}
-"""For proxies: nothing is kept back, stored or compressed; nginx asks for a header of its own."""
 
 
 class FollowResponse(Response):
@@ -68,6 +66,7 @@ class FollowResponse(Response):
             if not 0 < value < math.inf:
                 raise ValueError(f'{name}={value!r}: use a positive number of seconds')
         self._follower = follower
+        self._stream_id = stream_id
         self._format = format
         self._wire = shared_wire(follower.tail, format.name, as_sse(stream_id, format))
         self._keep_alive = keep_alive
@@ -79,6 +78,10 @@ class FollowResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
+        if scope.get('method') == 'HEAD':
+            await send({'type': 'http.response.start', 'status': self.status_code, 'headers': self.raw_headers})
+            await send({'type': 'http.response.body', 'body': b''})
+            return
         with self._here():
             # In a task of its own, which is woken for each piece: what stands around a request is not on its stack.
             await while_there(self._follow(send), receive)
@@ -90,6 +93,11 @@ class FollowResponse(Response):
         waiting = _Waiting(self._keep_alive, self._patience, this.cancel)
         try:
             await self._send(send, waiting)
+        except StoreUnavailable as error:
+            # The connection breaks, and so every kind of client knows that this was not all, and connects again: a body
+            # that ends as it should would be the whole answer to a `useChat`.
+            where = self._follower.offset
+            logger.warning('Stream %s: a client that was at %d is cut off: %s', self._stream_id, where, error)
         except OSError:
             pass  # the client has gone, as servers say since version 2.4 of ASGI
         finally:

@@ -341,7 +341,7 @@ class _Routes:
                 owner = await self._owner(request)
                 return await endpoint(request, owner)
             except Exception as error:
-                return refusal_of(error).response()
+                return refusal_of(error).response(request)
 
         return answer
 

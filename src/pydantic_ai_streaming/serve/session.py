@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, Protocol, cast
@@ -23,6 +24,8 @@ from .shared_wire import shared_wire
 from .wire import WireFormat
 
 __all__ = ['Routes', 'Session']
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 64
 """Entries in one message, at most."""
@@ -80,7 +83,7 @@ class Session:
             case {'type': 'prompt'}:
                 asked = asked_in_json(text or '', self._websocket, self._owner, longest=self._routes.longest)
                 await self._follow(await self._routes.begin(asked, 'frames'), 0)
-            case {'type': 'follow', 'stream': str(stream_id), 'offset': int(offset)} if offset >= 0:
+            case {'type': 'follow', 'stream': str(stream_id), 'offset': int(offset)} if _is_offset(offset):
                 head = await self._routes.owned(stream_id, self._owner)
                 if offset > head.length:
                     raise Refused(400, 'offset_beyond', f'The stream has {counted(head.length, "entry")}.')
@@ -108,9 +111,12 @@ class Session:
                     start = json.dumps({'stream': stream_id, 'offset': part.end})[:-1]
                     await self._websocket.send_text(f'{start}, "frames": [{body[:-1].decode()}]}}')
         except StreamMissing:
-            await self._tell({'stream': stream_id, 'offset': 0, 'frames': [json.loads(one) for one in frames.lost()]})
-        except StoreUnavailable:
+            lost = [json.loads(one) for one in frames.lost()]
+            with suppress(WebSocketDisconnect, OSError):
+                await self._tell({'stream': stream_id, 'offset': 0, 'frames': lost})
+        except StoreUnavailable as error:
             # What came last is known to the client, and it may go on from there when it has connected again.
+            logger.warning('Stream %s: a client that was at %d is cut off: %s', stream_id, follower.offset, error)
             with suppress(WebSocketDisconnect, OSError):
                 await self._websocket.close(1013)
         except (WebSocketDisconnect, OSError):
@@ -128,6 +134,10 @@ class Session:
 def _listed(frames: WireFormat, entry: bytes) -> bytes:
     payload = frames.payload(entry)
     return b'' if payload is None else payload + b','
+
+
+def _is_offset(value: int) -> bool:
+    return value >= 0 and not isinstance(value, bool)
 
 
 def _message(text: str | None) -> dict[str, Any] | None:
