@@ -17,10 +17,11 @@ from ..errors import StoreUnavailable, StreamMissing
 from ..logs.heads import Head
 from ..logs.tail import Follower
 from .asked import Asked, asked_in_json
-from .following import SIZE
+from .following import PATIENCE, SIZE
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .shared_wire import shared_wire
+from .waiting import Waiting
 from .wire import WireFormat
 
 __all__ = ['Routes', 'Session']
@@ -53,17 +54,40 @@ class Session:
     "stream": ..., "offset": ...}` follows one from an offset, `{"type": "stop"}` stops the one that is followed. It is
     sent `{"stream": ..., "offset": ..., "frames": [...]}`, with the offset after these frames, from which it can go on,
     and `{"type": "refused", "error": ..., "message": ...}` for what cannot be followed.
+
+    Args:
+        websocket: The connection, accepted.
+        routes: What it is one of.
+        owner: Whose streams it may follow.
+        patience: Seconds that a client may take to receive a message; then it counts as dead, and is left.
     """
 
-    def __init__(self, websocket: WebSocket, routes: Routes, owner: str | None) -> None:
+    def __init__(self, websocket: WebSocket, routes: Routes, owner: str | None, *, patience: float = PATIENCE) -> None:
         self._websocket = websocket
         self._routes = routes
         self._owner = owner
         self._stream: str | None = None
         self._sending: asyncio.Task[None] | None = None
+        self._dead: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting = Waiting(patience, patience, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self._dead.done():
+            self._dead.set_result(None)
 
     async def serve(self) -> None:
-        """Until the client goes."""
+        """Until the client goes, or is given up."""
+        listening = asyncio.create_task(self._listen(), name='pydantic-ai-streaming listen')
+        try:
+            await asyncio.wait((listening, self._dead), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._waiting.over()
+            await drain(listening)
+            await self._leave()
+        if not listening.cancelled():
+            listening.result()
+
+    async def _listen(self) -> None:
         try:
             while (message := await self._websocket.receive())['type'] != 'websocket.disconnect':
                 try:
@@ -75,8 +99,6 @@ class Session:
                     await self._tell({'type': 'refused', 'error': refused.error, 'message': refused.message})
         except (WebSocketDisconnect, OSError):
             pass  # it went away while it was told something
-        finally:
-            await self._leave()
 
     async def _obey(self, text: str | None) -> None:
         match _message(text):
@@ -109,7 +131,7 @@ class Session:
                     await follower.wait()
                 elif body := wire.of(part, follower.tail):
                     start = json.dumps({'stream': stream_id, 'offset': part.end})[:-1]
-                    await self._websocket.send_text(f'{start}, "frames": [{body[:-1].decode()}]}}')
+                    await self._put(f'{start}, "frames": [{body[:-1].decode()}]}}')
         except StreamMissing:
             lost = [json.loads(one) for one in frames.lost()]
             with suppress(WebSocketDisconnect, OSError):
@@ -123,7 +145,14 @@ class Session:
             pass
 
     async def _tell(self, message: dict[str, Any]) -> None:
-        await self._websocket.send_text(json.dumps(message))
+        await self._put(json.dumps(message))
+
+    async def _put(self, text: str) -> None:
+        self._waiting.sends()
+        try:
+            await self._websocket.send_text(text)
+        finally:
+            self._waiting.has_sent()
 
     async def _leave(self) -> None:
         if self._sending is not None:
