@@ -170,26 +170,23 @@ class _Routes:
         self._ui = ui
 
     def all(self) -> list[BaseRoute]:
+        """The routes. What is more special comes first: the id of a stream may be any path."""
+        formats = self.runner.formats
         found: list[BaseRoute] = [
-            Route(f'/{name}', self._answering(self._ui_endpoint(name)), methods=['POST'])
-            for name in UI_FORMATS
-            if name in self.runner.formats
+            self._at(f'/{name}', {'POST': self._ui_endpoint(name)}) for name in UI_FORMATS if name in formats
         ]
-        if AI_SDK in self.runner.formats:
-            found.append(Route(f'/{AI_SDK}/{{chat:path}}/stream', self._answering(self._resume), methods=['GET']))
-            found.append(
-                Route(f'/{AI_SDK}/{{chat:path}}/stop', self._answering(self._stop_chat, body=False), methods=['POST'])
-            )
-        if 'frames' in self.runner.formats:
+        if AI_SDK in formats:
+            found.append(self._at(f'/{AI_SDK}/{{chat:path}}/stream', {'GET': self._resume}))
+            found.append(self._at(f'/{AI_SDK}/{{chat:path}}/stop', {'POST': self._stop_chat}, body=False))
+        if 'frames' in formats:
             found.append(WebSocketRoute('/ws', self._websocket))
-            found.append(Route('/', self._answering(self._begin), methods=['POST']))
-        found += [
-            Route('/', self._answering(self._list), methods=['GET']),
-            Route('/{stream:path}', self._answering(self._follow), methods=['GET']),
-            Route('/{stream:path}', self._answering(self._stop), methods=['DELETE']),
-            Route('/{stream:path}/stop', self._answering(self._stop, body=False), methods=['POST']),
+        starts: dict[str, Endpoint] = {'POST': self._begin} if 'frames' in formats else {}
+        return [
+            *found,
+            self._at('/', {'GET': self._list, **starts}),
+            self._at('/{stream:path}/stop', {'POST': self._stop}, body=False),
+            self._at('/{stream:path}', {'GET': self._follow, 'DELETE': self._stop}),
         ]
-        return found
 
     # What they do
 
@@ -270,9 +267,9 @@ class _Routes:
         try:
             head = await self._last_of(owner, request.path_params['chat'])
         except StreamMissing:
-            return Response(status_code=204)
+            return _nothing_more()
         if head.closed or AI_SDK not in head.details.get(FORMATS, ()):
-            return Response(status_code=204)  # the page has the whole answer from wherever it keeps its messages
+            return _nothing_more()  # the page has the whole answer from wherever it keeps its messages
         return await self._following(head.stream_id, 0, self.runner.formats[AI_SDK], owner)
 
     async def _stop_chat(self, request: Request, owner: str | None) -> Response:
@@ -289,7 +286,7 @@ class _Routes:
             raise Refused(400, 'unknown_format', f'This stream is written in {head.details.get(FORMATS)}.')
         offset = offset_of(request, head)
         if head.closed and offset == head.length:
-            return Response(status_code=204)  # an EventSource connects no more after this
+            return _nothing_more()  # an EventSource connects no more after this
         return await self._following(stream_id, offset, self.runner.formats[name], owner)
 
     async def _following(self, stream_id: str, offset: int, format: WireFormat, owner: str | None) -> Response:  # noqa: A002
@@ -333,6 +330,15 @@ class _Routes:
 
     # Around them
 
+    def _at(self, path: str, endpoints: Mapping[str, Endpoint], *, body: bool = True) -> Route:
+        """A route for all methods of an address, so that who uses another one is told which there are."""
+        answering = {method: self._answering(endpoint, body=body) for method, endpoint in endpoints.items()}
+
+        async def answer(request: Request) -> Response:
+            return await answering['GET' if request.method == 'HEAD' else request.method](request)
+
+        return Route(path, answer, methods=list(answering))
+
     def _answering(self, endpoint: Endpoint, *, body: bool = True) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             try:
@@ -358,3 +364,7 @@ class _Routes:
 def _named(kind: str, owner: str | None, name: str) -> str:
     """An id for what a client has named: the same for the same owner, and not to be guessed from another's."""
     return f'{kind}-{hashlib.sha256(json.dumps([owner, name]).encode()).hexdigest()[:40]}'
+
+
+def _nothing_more() -> Response:
+    return Response(status_code=204, headers={'cache-control': 'no-store'})
