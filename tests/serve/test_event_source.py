@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from pydantic_ai_streaming import RunStream
 from pydantic_ai_streaming.errors import StoreUnavailable
 from pydantic_ai_streaming.logs import MemoryBackend, MemoryLog, RedisLog, Slice, StreamLog, Wanted, tail
-from pydantic_ai_streaming.serve import Frames, StreamRunner, following, stream_router
+from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, StreamRunner, following, stream_router
 from pydantic_ai_streaming.testing import ScriptedModel
 from tests.serve.chromium import in_a_page, needs_chromium
 from tests.serve.serving import serving_app, until
@@ -214,3 +214,18 @@ async def test_who_reads_a_status_gets_one_and_who_reads_events_alone_is_told_to
         # No EventSource sends this: whoever does reads the status.
         stop = await client.delete(f'http://{address}/runs/run', headers={'accept': accept})
         assert (stop.status_code, stop.json()['error']) == (503, 'unavailable')
+
+
+@pytest.mark.parametrize('kind', ['frames', 'ai-sdk', 'ag-ui'])
+async def test_who_has_seen_all_that_is_for_him_is_told_so_though_the_last_entries_are_for_others(kind: str) -> None:
+    agent = Agent(ScriptedModel(WORDS))
+    runner = StreamRunner(formats=[Frames(), AISDK(), AGUI()], grace=0)
+    app = Starlette(routes=[Mount('/runs', stream_router(runner, agent))], lifespan=runner.lifespan)
+    async with serving_app(app) as address, httpx.AsyncClient() as client:
+        await runner.start(RunStream(agent.run_stream_events('Go')), stream_id='run')
+        await until(lambda: not runner.ids)
+        url = f'http://{address}/runs/run?format={kind}'
+        ids = [line[4:] for line in (await client.get(url)).text.split('\n') if line.startswith('id: ')]
+        one_left, nothing = [await client.get(url, headers={'last-event-id': last}) for last in ids[-2:]]
+        assert (one_left.status_code, one_left.text.count('data:')) == (200, 1)
+        assert (nothing.status_code, nothing.text) == (204, '')

@@ -45,6 +45,9 @@ Endpoint: TypeAlias = Callable[[Request, str | None], Awaitable[Response]]
 
 UI_FORMATS = (AI_SDK, AG_UI)
 
+LAST_ENTRIES = 100
+"""More than are written with the end of a stream, in all formats."""
+
 
 def stream_router(
     runner: StreamRunner,
@@ -285,9 +288,14 @@ class _Routes:
         if name not in head.details.get(FORMATS, ()):
             raise Refused(400, 'unknown_format', f'This stream is written in {head.details.get(FORMATS)}.')
         offset = offset_of(request, head)
-        if head.closed and offset == head.length:
+        if head.closed and not await self._more(stream_id, offset, self.runner.formats[name]):
             return _nothing_more()  # an EventSource connects no more after this
         return await self._following(stream_id, offset, self.runner.formats[name], owner)
+
+    async def _more(self, stream_id: str, offset: int, format: WireFormat) -> bool:  # noqa: A002
+        """Whether a stream that is over has more for clients of a kind: its last entries may be for others."""
+        part = await self._log.read(stream_id, offset, limit=LAST_ENTRIES)
+        return not part.last or any(format.payload(entry) is not None for entry in part.entries)
 
     async def _following(self, stream_id: str, offset: int, format: WireFormat, owner: str | None) -> Response:  # noqa: A002
         self._viewers.refuse(owner)
