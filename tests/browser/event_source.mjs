@@ -28,6 +28,15 @@ const scenes = {
       }
     }),
 
+  /** All that an EventSource is given, until it connects no more. */
+  data: (path) =>
+    new Promise((resolve) => {
+      const data = []
+      const source = new EventSource(path)
+      source.onmessage = (event) => data.push(event.data)
+      source.onerror = () => source.readyState === EventSource.CLOSED && resolve(data)
+    }),
+
   /** What a page can send to another site without asking: a WebSocket, and a beacon. */
   foreign: async (webSocket, beacon) => {
     const opened = await new Promise((resolve) => {
