@@ -30,7 +30,7 @@ export function ChatPage({ chat, messages: before }: { chat: string; messages: M
   }, [chat, resumeStream, setMessages])
 
   // After a reload, and in a second tab: what goes on is shown from its beginning. `resume: true` does the same, but does
-  // not tell when it has found nothing, and a question that is asked before that is answered to nobody.
+  // not tell when it has found nothing, and so neither when it is safe to ask: what is asked before that, it finds too.
   useEffect(() => {
     void goOn()
   }, [goOn])
