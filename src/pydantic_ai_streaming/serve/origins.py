@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import TypeAlias
 
 from starlette.requests import HTTPConnection
 
 from .refused import Refused
 
-__all__ = ['Origins', 'OriginsAllowed']
-
-OriginsAllowed: TypeAlias = Collection[str] | None
-"""Such as `['https://app.example']`, beside the origin of the server itself; `'*'` for all."""
+__all__ = ['Origins']
 
 ORIGIN = re.compile(r'null|[a-z][a-z0-9+.-]*://[^/\s]+')
 DEFAULT_PORTS = {'http': ':80', 'https': ':443'}
@@ -27,7 +23,7 @@ class Origins:
     and are none of its business: they have the cookies of nobody else.
 
     Args:
-        allowed: Origins that may, beside the server's own, or `'*'`.
+        allowed: Origins that may, beside the server's own, such as `['https://app.example']`; `'*'` for all.
 
     Raises:
         ValueError: One of them is no origin.
@@ -39,7 +35,7 @@ class Origins:
         ValueError: origins has 'https://app.example/': an origin is like 'https://app.example', without a path
     """
 
-    def __init__(self, allowed: OriginsAllowed = None) -> None:
+    def __init__(self, allowed: Collection[str] | None = None) -> None:
         self._all = allowed == '*'
         if isinstance(allowed, str) and not self._all:
             raise ValueError(f"origins={allowed!r}: use a list of origins, or '*'")

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from starlette.exceptions import HTTPException
@@ -22,7 +22,7 @@ from .asked import Asked, asked_in_json, asked_of_ui, body_of
 from .event_ids import offset_of, single
 from .following import FollowResponse
 from .limits import Viewers
-from .origins import Origins, OriginsAllowed
+from .origins import Origins
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .session import Session
@@ -55,7 +55,7 @@ def stream_router(
     *,
     start: Start | None = None,
     authorize: Authorize | None = None,
-    origins: OriginsAllowed = None,
+    origins: Collection[str] | None = None,
     keep_alive: float = 15.0,
     longest_prompt: int = 100_000,
     largest_body: int = 8 * 2**20,

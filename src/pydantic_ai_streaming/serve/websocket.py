@@ -14,7 +14,7 @@ from ..aio.closing import drain
 from ..core.pacing import Smoothing
 from .frames import FrameType
 from .live import LiveStream, LiveStreams, error_frame
-from .origins import Origins, OriginsAllowed
+from .origins import Origins
 from .refused import Refused
 from .source import Source
 
@@ -28,7 +28,7 @@ async def serve_websocket(
     include: Collection[FrameType] | None = None,
     smoothing: Smoothing | None = None,
     longest_prompt: int = 100_000,
-    origins: OriginsAllowed = None,
+    origins: Collection[str] | None = None,
 ) -> None:
     """Answer the prompts of a client until it goes away; then the run that goes on is stopped, and a turn saved.
 
