@@ -143,11 +143,15 @@ async def test_a_request_for_a_page_is_answered_again_when_it_comes_again() -> N
         assert (other.status_code, len(worker.made)) == (422, 1)
 
 
-async def test_an_empty_key_protects_from_nothing_and_is_refused() -> None:
+async def test_a_key_that_is_empty_or_there_twice_protects_from_nothing_and_is_refused() -> None:
     worker = Worker()
-    async with asking(worker) as (post,):
-        answer = await post({'prompt': 'Go'}, '')
-        assert (answer.status_code, answer.json()['error'], worker.made) == (400, 'malformed', [])
+    async with asking(worker):
+        transport = httpx.ASGITransport(worker.app)
+        async with httpx.AsyncClient(transport=transport, base_url='http://test') as client:
+            for keys in ([''], ['a', 'b']):
+                headers = [('idempotency-key', key) for key in keys]
+                answer = await client.post('/runs/', json={'prompt': 'Go'}, headers=headers)
+                assert (answer.status_code, answer.json()['error'], worker.made) == (400, 'malformed', [])
 
 
 async def test_prompts_over_a_websocket_have_keys_of_their_own_whatever_its_handshake_has_had() -> None:
