@@ -50,10 +50,11 @@ class Routes(Protocol):
 class Session:
     """One connection. It follows one stream at a time; the run does not notice when the client goes.
 
-    The client sends JSON: `{"type": "prompt", "prompt": ...}` starts a run and follows it, `{"type": "follow",
-    "stream": ..., "offset": ...}` follows one from an offset, `{"type": "stop"}` stops the one that is followed. It is
-    sent `{"stream": ..., "offset": ..., "frames": [...]}`, with the offset after these frames, from which it can go on,
-    and `{"type": "refused", "error": ..., "message": ...}` for what cannot be followed.
+    The client sends JSON: `{"type": "prompt", "prompt": ...}` starts a run and follows it, with a `"key"` once for all
+    that have it; `{"type": "follow", "stream": ..., "offset": ...}` follows one from an offset, `{"type": "stop"}`
+    stops the one that is followed. It is sent `{"stream": ..., "offset": ..., "frames": [...]}`, with the offset after
+    these frames, from which it can go on, and `{"type": "refused", "error": ..., "message": ...}` for what cannot be
+    followed.
 
     Args:
         websocket: The connection, accepted.
