@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -102,3 +102,22 @@ async def test_a_run_whose_log_is_full_is_stopped_and_its_stream_ends_once_there
         entries = [entry async for part in await runner.log.follow(stream_id) for entry in part.entries]
         assert clock() <= until
         assert json.loads(entries[-1])['finish'] == 'lost'
+
+
+class Clumsy(Frames):
+    async def encode(self, *args: Any, **options: Any) -> AsyncIterator[str]:
+        async for text in super().encode(*args, **options):
+            if 'three' in text:
+                raise ValueError('a secret of the program')
+            yield text
+
+
+async def test_a_format_that_fails_tells_under_which_id_the_program_has_why(caplog: pytest.LogCaptureFixture) -> None:
+    async with StreamRunner(formats=[Clumsy(['text'])]) as runner:
+        stream_id = await runner.start(run('one ', 'two ', 'three ', 'four '))
+        entries = [entry async for part in await runner.log.follow(stream_id) for entry in part.entries]
+    last = json.loads(entries[-1])
+    assert b'secret' not in b''.join(entries)
+    assert (last['type'], last['finish']) == ('error', 'failed')
+    assert last['error_id'] in caplog.text
+    assert 'a secret of the program' in caplog.text

@@ -18,7 +18,7 @@ from .listening import while_there
 from .refused import NO_STORE, RETRY
 from .shared_wire import as_sse, shared_wire
 from .waiting import Waiting
-from .wire import WireFormat
+from .wire import LOST, WireFormat
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -129,6 +129,6 @@ class FollowResponse(Response):
                     waiting.has_sent()
                     body = b''
         except StreamMissing:
-            body += b''.join(sse_event(text) for text in self._format.lost())
+            body += b''.join(sse_event(text) for text in self._format.cut_off(LOST))
         waiting.sends()
         await send({'type': 'http.response.body', 'body': body, 'more_body': False})

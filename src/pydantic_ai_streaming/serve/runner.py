@@ -19,7 +19,7 @@ from ..logs.memory import MemoryLog
 from .places import Places
 from .running import Running
 from .source import Source, refuse_started
-from .wire import FORMATS, Frames, WireFormat
+from .wire import FORMATS, LOST, Frames, WireFormat
 from .writing import LogWriter
 
 __all__ = ['StreamRunner']
@@ -342,7 +342,10 @@ class StreamRunner:
             if not isinstance(names, list):
                 return  # it is no run's
             last = [
-                one.mark + text.encode() for one in self.formats.values() if one.name in names for text in one.lost()
+                one.mark + text.encode()
+                for one in self.formats.values()
+                if one.name in names
+                for text in one.cut_off(LOST)
             ]
             # In one step: who dies over it has not become another producer that is gone.
             await self.log.write(

@@ -13,7 +13,7 @@ from ..aio.closing import over
 from ..errors import StreamTimeout, StreamUsageError, TurnInProgress
 from ..run.stream import RunStream
 from .source import Source
-from .wire import Ending, WireFormat, ending_of
+from .wire import LOST, Ending, WireFormat, ending_of
 from .writing import Writer
 
 __all__ = ['Running']
@@ -174,11 +174,15 @@ class Running:
                     has_told = True
                 else:
                     self._writer.put(entry)
-        except (Exception, asyncio.CancelledError) as error:
+        except asyncio.CancelledError:
+            if not has_told:
+                self._cut_off(one, LOST)
+        except Exception as error:
             # This kind of client is told that there is no more; the others go on.
-            ending_of(stream, error, stream_id=f'{self.stream_id} ({one.name})')
-            if isinstance(error, Exception) or not has_told:
-                self._last += [one.mark + text.encode() for text in one.lost()]
+            self._cut_off(one, ending_of(stream, error, stream_id=f'{self.stream_id} ({one.name})'))
+
+    def _cut_off(self, one: WireFormat, how: Ending) -> None:
+        self._last += [one.mark + text.encode() for text in one.cut_off(how)]
 
     def give_up(self) -> None:
         """Write no more."""

@@ -22,7 +22,7 @@ from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .shared_wire import shared_wire
 from .waiting import Waiting
-from .wire import WireFormat
+from .wire import LOST, WireFormat
 
 __all__ = ['Routes', 'Session']
 
@@ -134,7 +134,7 @@ class Session:
                     start = json.dumps({'stream': stream_id, 'offset': part.end})[:-1]
                     await self._put(f'{start}, "frames": [{body[:-1].decode()}]}}')
         except StreamMissing:
-            lost = [json.loads(one) for one in frames.lost()]
+            lost = [json.loads(one) for one in frames.cut_off(LOST)]
             with suppress(WebSocketDisconnect, OSError):
                 await self._tell({'stream': stream_id, 'offset': 0, 'frames': lost})
         except StoreUnavailable as error:

@@ -100,8 +100,8 @@ class AISDK(_UIFormat):
         except PydanticSerializationError:
             return _escaped(event)
 
-    def lost(self) -> list[str]:  # noqa: D102 - as WireFormat
-        error = to_json({'type': 'error', 'errorText': Ending(finish='lost').message}).decode()
+    def cut_off(self, how: Ending) -> list[str]:  # noqa: D102 - as WireFormat
+        error = to_json({'type': 'error', 'errorText': how.message}).decode()
         return [error, '[DONE]']
 
 
@@ -127,5 +127,5 @@ class AGUI(_UIFormat):
         except PydanticSerializationError:
             return _escaped(event)
 
-    def lost(self) -> list[str]:  # noqa: D102 - as WireFormat
-        return [to_json({'type': 'RUN_ERROR', 'message': Ending(finish='lost').message}).decode()]
+    def cut_off(self, how: Ending) -> list[str]:  # noqa: D102 - as WireFormat
+        return [to_json({'type': 'RUN_ERROR', 'message': how.message}).decode()]

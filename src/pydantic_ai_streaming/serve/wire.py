@@ -16,7 +16,18 @@ from ..logs.heads import Slice
 from ..run.stream import RunStream
 from .frames import FRAMES, FrameType, FrameView, frame, stats_frame
 
-__all__ = ['AG_UI', 'AI_SDK', 'FORMATS', 'Ending', 'Frames', 'WireFormat', 'ending_of', 'frames_in', 'last_frame']
+__all__ = [
+    'AG_UI',
+    'AI_SDK',
+    'FORMATS',
+    'LOST',
+    'Ending',
+    'Frames',
+    'WireFormat',
+    'ending_of',
+    'frames_in',
+    'last_frame',
+]
 
 AI_SDK: Final = 'ai-sdk'
 AG_UI: Final = 'ag-ui'
@@ -45,6 +56,10 @@ class Ending:
         if self.finish == 'lost':
             return 'The process that wrote this answer is gone.'
         return f'Something went wrong (error {self.error_id}).'
+
+
+LOST: Final = Ending(finish='lost')
+"""The end of a stream whose producer is gone."""
 
 
 def ending_of(stream: RunStream[Any] | None, failure: BaseException | None, *, stream_id: str) -> Ending:
@@ -93,8 +108,8 @@ class WireFormat(ABC):
         """
 
     @abstractmethod
-    def lost(self) -> list[str]:
-        """What others write at the end of a stream whose producer is gone."""
+    def cut_off(self, how: Ending) -> list[str]:
+        """What is written at the end of a stream that `encode` did not end, as it failed, or its process is gone."""
 
     def payload(self, entry: bytes) -> bytes | None:
         """What of an entry is for clients of this kind; `None` if nothing is."""
@@ -148,8 +163,8 @@ class Frames(WireFormat):
     def payload(self, entry: bytes) -> bytes | None:  # noqa: D102 - as WireFormat
         return entry if entry.startswith(b'{') else None
 
-    def lost(self) -> list[str]:  # noqa: D102 - as WireFormat
-        return [last_frame(Ending(finish='lost'))]
+    def cut_off(self, how: Ending) -> list[str]:  # noqa: D102 - as WireFormat
+        return [last_frame(how)]
 
 
 def frames_in(part: Slice) -> Sequence[bytes]:
