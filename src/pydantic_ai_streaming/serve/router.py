@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,6 +21,7 @@ from ..run.stream import RunStream
 from .asked import Asked, asked_in_json, asked_of_ui, body_of
 from .following import FollowResponse
 from .limits import Viewers
+from .owners import Authorize, owner_of
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .session import Session
@@ -31,14 +31,10 @@ from .wire import AG_UI, AI_SDK, FORMATS, WireFormat
 if TYPE_CHECKING:
     from pydantic_ai.agent import AbstractAgent
 
-__all__ = ['Authorize', 'Start', 'stream_router']
+__all__ = ['Start', 'stream_router']
 
 Start: TypeAlias = Callable[[Asked], Source | Awaitable[Source]]
 """Makes a run of what was asked for."""
-
-Authorize: TypeAlias = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
-"""Says who asks: the owner of what they start, who alone may follow, stop and list it. Raises Starlette's
-`HTTPException` for whom it does not know."""
 
 Endpoint: TypeAlias = Callable[[Request, str | None], Awaitable[Response]]
 
@@ -332,13 +328,7 @@ class _Routes:
         return answer
 
     async def _owner(self, connection: HTTPConnection) -> str | None:
-        if self._authorize is None:
-            return None
-        said: Any = self._authorize(connection)  # of whatever type: it is the program's
-        owner: Any = await said if inspect.isawaitable(said) else said
-        if owner is not None and not isinstance(owner, str):
-            raise TypeError(f'authorize has returned a {type(owner).__name__}: use the name of the owner, or None')
-        return owner
+        return None if self._authorize is None else await owner_of(self._authorize, connection)
 
 
 def _named(kind: str, owner: str | None, name: str) -> str:

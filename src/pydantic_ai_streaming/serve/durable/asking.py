@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote
 
+from ...logs.heads import Head
 from .answers import Refused
 from .kept import Turn
 from .messages import media_type
 from .offsets import offset_of
 
-__all__ = ['Append', 'Create', 'Fork', 'Mode', 'Read', 'appending', 'creating', 'reading']
+__all__ = ['Append', 'Asker', 'Create', 'Fork', 'Mode', 'Read', 'appending', 'creating', 'reading']
 
 Mode: TypeAlias = Literal['long-poll', 'sse']
 """How a client waits for what is not there yet."""
@@ -31,6 +32,23 @@ LONGEST_NAME: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks.
+
+    Attributes:
+        owner: Whose is what they make; `None` if they are not known.
+        sees_all: Whether they may have the streams of anybody, because nobody is asked who they are.
+    """
+
+    owner: str | None = None
+    sees_all: bool = True
+
+    def may_have(self, head: Head) -> bool:
+        """Whether a stream is theirs. Another's is as missing as one that there is not."""
+        return self.sees_all or head.owner == self.owner
+
+
+@dataclass(frozen=True, slots=True)
 class Fork:
     """That a stream is to begin with what another one has: up to `offset` (its end, if that is `None`), and `sub`."""
 
@@ -44,6 +62,7 @@ class Create:
     """A stream is to be made, or to be there.
 
     Attributes:
+        asker: For whom.
         stream_id: Its name.
         incarnation: A token for it, if it is made.
         content_type: Of its entries; `None` if that is not said.
@@ -56,6 +75,7 @@ class Create:
         now: The instant, in seconds since 1970.
     """
 
+    asker: Asker
     stream_id: str
     incarnation: str
     content_type: str | None
@@ -112,6 +132,7 @@ def creating(
     headers: Mapping[str, str],
     body: bytes,
     *,
+    asker: Asker,
     stream_id: str,
     incarnation: str,
     named: Callable[[str], str | None],
@@ -123,6 +144,7 @@ def creating(
     Args:
         headers: Its headers, by names in lower case.
         body: Its body.
+        asker: Who asks.
         stream_id: The stream.
         incarnation: A token for it.
         named: The id of the stream at a path, if there may be one.
@@ -143,6 +165,7 @@ def creating(
     if expires_at is not None:
         instant_of(expires_at)
     return Create(
+        asker=asker,
         stream_id=stream_id,
         incarnation=incarnation,
         content_type=None if content_type is None else _kept(content_type, 'Content-Type'),
