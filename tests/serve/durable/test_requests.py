@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -253,6 +254,18 @@ async def test_the_stream_of_a_run_can_be_read_and_forked_and_not_written(app: D
     assert 'stream-ttl' not in head.headers, 'reads do not lengthen its life'
     await producer.close()
     assert (await ask(app, 'GET', '/s?offset=now')).headers['stream-closed'] == 'true'
+
+
+@pytest.mark.parametrize('query', ['', '?offset=-1&live=sse'])
+async def test_a_fork_of_a_run_has_nothing_in_it_that_is_for_clients_of_other_formats(
+    app: DurableStreams, log: StreamLog, query: str
+) -> None:
+    producer = await log.create('s', details={'formats': ['frames', 'ai-sdk']})
+    await producer.close([b'v{"for":"others"}', b'{"n":1}', b'v[DONE]'])
+    assert (await ask(app, 'PUT', '/f', '[[2], 3]', {**FORK, 'stream-closed': 'true'})).status == 201
+    call = await ask(app, 'GET', f'/f{query}')
+    assert json.loads(call.said if query else call.text) == [{'n': 1}, [2], 3]
+    assert (await ask(app, 'GET', '/f?offset=0000000000000000_0000000000000003')).json == [[2], 3], 'its offsets'
 
 
 async def test_the_stream_of_a_run_has_the_content_type_that_its_details_name(log: StreamLog) -> None:

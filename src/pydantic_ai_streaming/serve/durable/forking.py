@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ...logs.heads import Head, Slice, Write
+from ..wire import FORMATS, is_frame
 from .answers import Answer, Refused, Step, refusal
 from .asking import Create, Fork
 from .creating import beginning, comes_from, created, found, life, own_messages
@@ -43,7 +44,7 @@ def copied(create: Create, head: Head | None) -> int | None:
     """How many entries a fork has that is not whole; `None` if it is, or is something else."""
     if head is None:
         return 0
-    kept = kept_in(head)
+    kept = kept_in(head) if create.asker.may_have(head) else None
     if kept is None or not kept.copying or kept.origin is None or not comes_from(create, kept.origin):
         return None
     return head.length
@@ -115,7 +116,7 @@ def _next(create: Create, origin: Origin, head: Head | None, source: Source, kno
         registered = replace(registered, forks=(*source.forks, create.stream_id))
         return Step([_change(at, Write(stream_id=at.stream_id, details=registered.written(at.details)))])
     whole = origin.offset + (origin.sub if is_json(known.content_type) else 0)
-    entries = list(source.part.entries[: whole - first])
+    entries = _copies(source.part, whole - first)
     kept = Kept(content_type=known.content_type, expires_at=create.expires_at, origin=origin)
     ttl = create.ttl
     if ttl is None and create.expires_at is None:
@@ -134,6 +135,12 @@ def _next(create: Create, origin: Origin, head: Head | None, source: Source, kno
         return Step([beginning(create, kept, ttl, entries, close=closes)], answer)
     write = Write(stream_id=head.stream_id, entries=entries, close=closes, details=kept.written(head.details))
     return Step([_change(head, replace(write, expires_in=life(kept, create.now)))], answer)
+
+
+def _copies(part: Slice, count: int) -> list[bytes]:
+    """The entries that a fork gets. What is for clients of other formats is left out, and its offset is taken."""
+    entries = list(part.entries[:count])
+    return [entry if is_frame(entry) else b'' for entry in entries] if FORMATS in part.head.details else entries
 
 
 def _change(head: Head, write: Write) -> Write:
