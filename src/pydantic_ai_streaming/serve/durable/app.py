@@ -26,7 +26,7 @@ from .bodies import Gone, body_of
 from .browsers import browser_headers
 from .events import EventWriter
 from .kept import Kept, described
-from .live import Events, Times, keep_alive, polled
+from .live import ANSWER_SIZE, Events, Times, keep_alive, polled
 from .messages import is_text
 from .offsets import advanced
 from .reading import beyond, metadata, nothing_new, part_of, unreadable
@@ -251,7 +251,7 @@ class DurableStreams:
             head = await self._log.head(stream_id)
             part = Slice(head, head.length if read.offset is None else read.offset, ())
         else:
-            part = await self._log.read(stream_id, read.offset)
+            part = await self._log.read(stream_id, read.offset, size=ANSWER_SIZE)
         if (head := await self._writing.settled(part.head)) is None or not asker.may_have(head):
             return missing()
         kept = described(head, self._content_type)

@@ -8,16 +8,20 @@ import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from ...core.sse import sse_comment
 from ...errors import StoreUnavailable, StreamLogError, StreamMissing
 from ...logs.heads import Head, Slice, Write
 from ...logs.log import StreamLog
 from ...logs.tail import Follower, Tail
-from .events import EventWriter
+from .events import EVENT_SIZE, EventWriter
 from .kept import Kept, kept_in
 
-__all__ = ['Events', 'Times', 'Wait', 'keep_alive', 'polled']
+__all__ = ['ANSWER_SIZE', 'Events', 'Times', 'Wait', 'keep_alive', 'polled']
+
+ANSWER_SIZE: Final = 2**20
+"""Bytes of entries after which an answer ends: a client that does not read holds as much."""
 
 
 def lifetime(head: Head) -> float | None:
@@ -39,10 +43,12 @@ class Wait:
         log: The log.
         head: The stream, read from the log: what this process has of it may lag behind that.
         offset: The offset.
+        size: Bytes after which no other entry is taken at once.
     """
 
-    def __init__(self, log: StreamLog, head: Head, offset: int) -> None:
+    def __init__(self, log: StreamLog, head: Head, offset: int, *, size: int) -> None:
         self._log = log
+        self._size = size
         self._head = head
         self._offset = offset
         self._follower: Follower | None = None
@@ -60,7 +66,7 @@ class Wait:
         """
         follower = self._follower = self._follower or await self._follow()
         while True:
-            if (part := await follower.take()) is not None:
+            if (part := await follower.take(size=self._size)) is not None:
                 return part
             if follower.exhausted and follower.tail.head is not None:
                 return Slice(follower.tail.head, follower.offset, ())
@@ -102,7 +108,7 @@ async def polled(log: StreamLog, head: Head, *, seconds: float) -> Slice:
         StoreUnavailable: The log cannot be reached.
     """
     until = asyncio.get_running_loop().time() + seconds
-    more = await Wait(log, head, head.length).more(until)
+    more = await Wait(log, head, head.length, size=ANSWER_SIZE).more(until)
     return Slice(head, head.length, ()) if more is None else more
 
 
@@ -136,7 +142,7 @@ class Events(AsyncIterator[bytes]):
     ) -> None:
         self._write = partial(writer.events, content_type=kept.content_type, cursor=cursor)
         self._keep_alive = times.keep_alive
-        self._wait = Wait(log, head, offset)
+        self._wait = Wait(log, head, offset, size=EVENT_SIZE)
         begins = Slice(head, offset, ())
         self._over = begins.last
         # A client that has everything is told so before it waits.
