@@ -18,7 +18,7 @@ from .backend import LogBackend
 from .group_commit import GroupCommit, Outcome
 from .heads import SLICE_BYTES, Head, Refusal, Slice, Wanted, Write, is_name, storable
 from .producer import Producer
-from .tail import Follower, Tail
+from .tail import FETCHES, Follower, Tail
 
 __all__ = ['StreamLog']
 
@@ -324,9 +324,15 @@ class StreamLog:
     async def _refresh(self, stream_ids: Iterable[str]) -> None:
         known = [(one, tail) for one in stream_ids if (tail := self._tails.get(one)) is not None]
         wanted = {one: tail for one, tail in known if tail.head is not None and not tail.gone}
+        fetches = 0
         while wanted:
+            fetches += 1
+            for stream_id, tail in tuple(wanted.items()):
+                if fetches > FETCHES or tail.lacks > FETCHES * REFRESHED_AT_ONCE:
+                    tail.skip()
+                    del wanted[stream_id]
             missing = [Wanted(one, tail.end, REFRESHED_AT_ONCE) for one, tail in wanted.items()]
-            parts = await self._backend.fetch(missing)
+            parts = await self._backend.fetch(missing) if missing else ()
             for (stream_id, tail), part in zip(tuple(wanted.items()), parts, strict=True):
                 tail.see(part)
                 if tail.behind and part is not None and not part.entries and part.end < part.head.length:

@@ -14,7 +14,7 @@ from ...core.sse import sse_comment
 from ...errors import StoreUnavailable, StreamLogError, StreamMissing
 from ...logs.heads import Head, Slice, Write
 from ...logs.log import StreamLog
-from ...logs.tail import Follower, Tail
+from ...logs.tail import FETCHES, Follower, Tail
 from .events import EVENT_SIZE, EventWriter
 from .kept import Kept, kept_in
 
@@ -94,10 +94,11 @@ class Wait:
 
     async def _catch_up(self, tail: Tail) -> None:
         """Have what this process has of the stream hold all that was there when the client asked."""
-        stream_id = self._head.stream_id
-        tail.see(await self._log.read(stream_id, tail.end))
-        while tail.behind:
-            tail.see(await self._log.read(stream_id, tail.end))
+        for _ in range(FETCHES):
+            tail.see(await self._log.read(self._head.stream_id, tail.end))
+            if not tail.behind:
+                return
+        tail.skip()
 
 
 async def polled(log: StreamLog, head: Head, *, seconds: float) -> Slice:
