@@ -16,8 +16,8 @@ BESIDE = 64
 """Bytes that an entry takes beside its own, about: many small ones are not to take many times as much."""
 
 FETCHES = 8
-"""So many times in a row what is missing is fetched, at most. If that is not all, each reader goes the rest of the way by
-itself, from the backend, and here it goes on from the end."""
+"""So many times in a row what is missing is fetched, at most. If that is not all, each reader goes the rest of the way
+by itself, from the backend, and here it goes on from the end."""
 
 CROWD = 32
 """So many who wait at once are told of a change no sooner than the loop has had as long for others as it took to tell

@@ -2,7 +2,7 @@
 
 A fork has a copy, so that it may outlive its source by any length, and its entries have the offsets that they have
 there. A long one is copied in several writes, unseen until it is whole; whoever asks for it goes on where the last one
-stopped.
+stopped. If nobody does, because its maker is gone, the log forgets it a minute after the last of them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ __all__ = ['MOST_FORKS', 'Source', 'copied', 'decide_fork']
 
 MOST_FORKS = 256
 """Forks that a stream may have at a time."""
+
+COPIED_WITHIN = 60.0
+"""Seconds that the next piece of a long fork may take: then its maker is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +135,18 @@ def _next(create: Create, origin: Origin, head: Head | None, source: Source, kno
         answer = partial(created, create, known.content_type)
     closes = create.close and answer is not None
     if head is None:
-        return Step([beginning(create, kept, ttl, entries, close=closes)], answer)
+        write = beginning(create, kept, ttl, entries, close=closes)
+        return Step([replace(write, expires_in=COPIED_WITHIN) if kept.copying else write], answer)
     write = Write(stream_id=head.stream_id, entries=entries, close=closes, details=kept.written(head.details))
-    return Step([_change(head, replace(write, expires_in=life(kept, create.now)))], answer)
+    return Step([_change(head, replace(write, expires_in=_life(create, kept, head)))], answer)
+
+
+def _life(create: Create, kept: Kept, head: Head) -> float | None:
+    """Seconds until a fork is forgotten; `None` if it has a time to live, which begins anew."""
+    if kept.copying:
+        return COPIED_WITHIN
+    seconds = life(kept, create.now)
+    return math.inf if seconds is None and head.ttl is None else seconds
 
 
 def _copies(part: Slice, count: int) -> list[bytes]:
