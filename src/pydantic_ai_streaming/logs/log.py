@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import secrets
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -17,6 +18,7 @@ from ..errors import StoreUnavailable, StreamFenced, StreamLogError, StreamMissi
 from .backend import LogBackend
 from .group_commit import GroupCommit, Outcome
 from .heads import SLICE_BYTES, Head, Refusal, Slice, Wanted, Write, is_name, storable
+from .leaps import Leaps
 from .producer import Producer
 from .tail import FETCHES, Follower, Tail
 
@@ -60,6 +62,7 @@ class StreamLog:
         self._commits = GroupCommit(self._commit)
         self._tails: WeakValueDictionary[str, Tail] = WeakValueDictionary()
         self._producers: WeakSet[Producer] = WeakSet()
+        self._leaps = Leaps(lease)
         self._due: set[str] = set()
         self._alarm = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
@@ -245,9 +248,16 @@ class StreamLog:
         return await self._backend.owned(owner) if is_name(owner) else []
 
     async def lapsed(self) -> Sequence[str]:
-        """The streams whose producer is gone without having closed them."""
+        """The streams whose producer is gone without having closed them.
+
+        Those that are written here are not among them, and just after a leap of the clock there are none: their leases
+        have lapsed because nobody had the time to renew them.
+        """
         await self.open()
-        return await self._backend.lapsed()
+        has_leapt = self._leaps.lately(wall=time.time(), now=asyncio.get_running_loop().time())
+        names = await self._backend.lapsed()
+        mine = {one.stream_id for one in self._producers if not (one.over or one.fenced)}
+        return [] if has_leapt else [one for one in names if one not in mine]
 
     async def write(self, write: Write) -> Head | None:
         """Do a write of any kind; returns what has become of the stream, `None` if it is deleted.
