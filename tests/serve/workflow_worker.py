@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOS, SetWorkflowID, error
+from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync, error
 from pydantic_ai import Agent
 from pydantic_ai.durable_exec.dbos import DBOSDurability
 from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart
@@ -91,7 +91,7 @@ async def answer(prompt: str) -> str:
 
 async def ended(workflow: str) -> None:
     """Wait for the end of a workflow, and write down how that was."""
-    handle = await DBOS.retrieve_workflow_async(workflow)
+    handle: WorkflowHandleAsync[str] = await DBOS.retrieve_workflow_async(workflow)
     with suppress(error.DBOSAwaitedWorkflowCancelledError):
         await handle.get_result()
     (directory / 'status').write_text((await handle.get_status()).status)
@@ -101,8 +101,15 @@ async def main() -> None:
     url = f'sqlite:///{directory}/dbos.db'
     stops = sys.argv[2:3] == ['stop']
     # A process of another version goes on with nothing of what this one has left.
-    version = {'application_version': 'stops' if stops else 'runs'}
-    DBOS(config={'name': 'tides', 'system_database_url': url, 'log_level': 'ERROR', **version})
+    version = 'stops' if stops else 'runs'
+    DBOS(
+        config={
+            'name': 'tides',
+            'system_database_url': url,
+            'log_level': 'ERROR',
+            'application_version': version,
+        }
+    )
     DBOS.launch()
     if stops:
         await streams.stop(sys.argv[3])

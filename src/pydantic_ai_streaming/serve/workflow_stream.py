@@ -33,10 +33,12 @@ class AtWork:
     """The tasks of a workflow in this process, which a stop of its stream ends.
 
     Attributes:
-        stopped: What ends them, once somebody has stopped the stream.
+        is_stopping: Whether somebody has stopped the stream.
+        stopped: What ends them, once the engine knows of that.
     """
 
     def __init__(self) -> None:
+        self.is_stopping = False
         self.stopped: BaseException | None = None
         self._tasks: set[asyncio.Task[object]] = set()
 
@@ -114,6 +116,7 @@ class WorkflowStream:
         head = producer.tail.head
         if producer.fenced or head is None or head.closed:
             return
+        self._at_work.is_stopping = True
         while True:
             try:
                 error = await cancel(self._stream_id)

@@ -139,10 +139,10 @@ class WorkflowStreams:
             with at_work.going_on():
                 yield
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit):
-            if at_work.stopped is None:
-                await self._leave(workflow_id, self._mine.streams.get(workflow_id))
-            else:
+            if at_work.is_stopping:  # nobody goes on with what its engine has cancelled
                 await self._end(workflow_id, Ending(finish='stopped'))
+            else:
+                await self._leave(workflow_id, self._mine.streams.get(workflow_id))
             raise
         except Exception as error:
             await self._end(workflow_id, ending_of(None, error, stream_id=workflow_id))
