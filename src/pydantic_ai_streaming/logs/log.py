@@ -7,20 +7,21 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Final, Self
 from weakref import WeakSet, WeakValueDictionary
 
 from ..aio.closing import drain
-from ..errors import StoreUnavailable, StreamFenced, StreamLogError, StreamMissing
+from ..errors import StreamFenced, StreamLogError, StreamMissing
 from .backend import LogBackend
 from .group_commit import GroupCommit, Outcome
 from .heads import SLICE_BYTES, Head, Refusal, Slice, Wanted, Write, is_name, storable
 from .leaps import Leaps
 from .producer import Producer
 from .tail import FETCHES, Follower, Tail
+from .upkeep import for_ever
 
 __all__ = ['StreamLog']
 
@@ -87,7 +88,7 @@ class StreamLog:
         await self._backend.open()
         self._alarm, self._due = asyncio.Event(), set()  # of this loop: a log that was closed may be opened in another
         self._tasks = [
-            asyncio.create_task(self._for_ever(work), name=f'pydantic-ai-streaming log {work.__name__.strip("_")}')
+            asyncio.create_task(for_ever(work), name=f'pydantic-ai-streaming log {work.__name__.strip("_")}')
             for work in (self._listen, self._catch_up, self._renew, self._sweep)
         ]
 
@@ -377,18 +378,6 @@ class StreamLog:
             await self._backend.sweep()
             # Nobody tells of what has expired; and should a change have been lost on its way, it is found here.
             self._fetch_soon(set(self._tails))
-
-    async def _for_ever(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Begin anew after a failure: a backend that cannot be reached is there again some time."""
-        while True:
-            pause = 0.2
-            try:
-                await work()
-            except Exception as error:
-                if not isinstance(error, StoreUnavailable):
-                    logger.exception('A stream log has failed, and goes on')
-                    pause = 1.0
-            await asyncio.sleep(pause)
 
 
 def _error(write: Write, refusal: Refusal) -> StreamLogError:

@@ -78,7 +78,7 @@ class RedisBackend(LogBackend):
         else:
             self._client = self._server
         try:
-            refuse_newer(f'{self}', found=int(await self._run(OPEN, VERSION)), known=VERSION)
+            refuse_newer(f'{self}', found=int(await self._run(OPEN, VERSION, self._name)), known=VERSION)
         except BaseException:
             await self.close()
             raise

@@ -20,11 +20,17 @@ local time = redis.call('TIME')
 local now = string.format('%d.%06d', time[1], time[2])
 """
 
+# the version, who opens it
+#
+# A replica, or a server without memory, can be read. Whoever may not publish is told so before they have written
+# anything that nobody hears of.
 OPEN = (
     _NOW
     + """
-redis.call('SET', KEYS[1] .. ':log:version', ARGV[1], 'NX')
-return {now, redis.call('GET', KEYS[1] .. ':log:version')}
+local key = KEYS[1] .. ':log:version'
+redis.call('PUBLISH', KEYS[1] .. ':log:changes', ARGV[2] .. ' []')
+if redis.call('EXISTS', key) == 0 then redis.call('SET', key, ARGV[1]) end
+return {now, redis.call('GET', key)}
 """
 )
 
