@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from pydantic_ai_streaming.errors import StoreUnavailable, StreamMissing
-from pydantic_ai_streaming.logs import MemoryLog, Slice, StreamLog, Wanted, Write
+from pydantic_ai_streaming.errors import StoreError, StoreFailure, StoreUnavailable, StreamMissing
+from pydantic_ai_streaming.logs import Head, MemoryLog, Refusal, Slice, StreamLog, Wanted, Write
 from pydantic_ai_streaming.logs.memory import MemoryBackend
 from pydantic_ai_streaming.serve import DurableStreams, durable_streams
 from pydantic_ai_streaming.serve.durable.offsets import token_of
@@ -242,6 +242,52 @@ async def test_a_log_out_of_reach_is_not_taken_for_a_stream_that_is_not_there() 
         await ask(app, 'POST', '/s', '2', {'stream-closed': 'true'})
         await following.done()
         assert following.said == '[1][2]', 'who follows did not notice'
+
+
+class Refusing(MemoryBackend):
+    """A backend that takes nothing, and perhaps gives nothing either."""
+
+    reason: StoreFailure | None = None
+    reads = True
+
+    def refuse(self) -> None:
+        if self.reason is not None:
+            raise StoreError('the disk behind it says no', reason=self.reason)
+
+    async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | None]:
+        self.refuse()
+        return await super().commit(writes)
+
+    async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
+        if not self.reads:
+            self.refuse()
+        return await super().fetch(wanted)
+
+
+@pytest.mark.parametrize(('reason', 'status'), [('full', 507), ('read_only', 500), ('refused', 500)])
+async def test_a_log_that_takes_nothing_is_read_all_the_same_and_its_reason_is_for_the_program_alone(
+    reason: StoreFailure, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = Refusing()
+    async with StreamLog(backend) as log:
+        app = durable_streams(log, writable=True)
+        await ask(app, 'PUT', '/s', '[1]', {'stream-ttl': '60'})
+        backend.reason = reason
+        assert (await ask(app, 'GET', '/s')).json == [1]
+        for method, url in (('POST', '/s'), ('PUT', '/new'), ('DELETE', '/s')):
+            call = await ask(app, method, url, '2')
+            assert call.status == status
+            assert b'disk' not in call.body
+        assert [record.getMessage() for record in caplog.records].count(
+            'A request could not be done: The disk behind it says no'
+        ) == 3
+        following = begin(app, 'GET', '/s?offset=-1&live=sse')
+        await asyncio.sleep(1)
+        backend.reads = False
+        assert (await ask(app, 'GET', '/s?offset=-1&live=sse')).status == status
+        following.leave()
+        await following.done()
+        assert following.said == '[1]'
 
 
 async def test_those_who_write_to_a_stream_in_turn_do_not_wait_in_turn_for_a_log_that_hangs() -> None:

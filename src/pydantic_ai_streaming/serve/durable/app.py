@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import secrets
@@ -15,7 +16,7 @@ from starlette.datastructures import URL, Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from ...errors import StoreUnavailable, StreamMissing
+from ...errors import StoreError, StoreUnavailable, StreamMissing
 from ...logs.heads import Head, Slice
 from ...logs.log import StreamLog
 from ..listening import while_there
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 __all__ = ['DurableStreams', 'DurableStreamsLimits', 'durable_streams']
+
+logger = logging.getLogger(__name__)
 
 RESERVED: Final = '__ds'
 """The first part of paths that the protocol keeps for something else."""
@@ -185,6 +188,10 @@ class DurableStreams:
             answer = missing()
         except StoreUnavailable:
             answer = refusal(503, 'The streams cannot be reached.', retry_after=1)
+        except StoreError as error:
+            logger.error('A request could not be done: %s', error)
+            is_full = error.reason == 'full'
+            answer = refusal(507 if is_full else 500, 'There is no space.' if is_full else 'Something went wrong.')
         if answer is not None:
             await call.send_answer(answer)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from ...core.sse import sse_comment
-from ...errors import StoreUnavailable, StreamLogError, StreamMissing
+from ...errors import StoreError, StoreUnavailable, StreamLogError, StreamMissing
 from ...logs.heads import Head, Slice, Write
 from ...logs.log import StreamLog
 from ...logs.tail import FETCHES, Follower, Tail
@@ -19,6 +20,8 @@ from .events import EVENT_SIZE, EventWriter
 from .kept import Kept, kept_in
 
 __all__ = ['ANSWER_SIZE', 'Events', 'Times', 'Wait', 'keep_alive', 'polled']
+
+logger = logging.getLogger(__name__)
 
 ANSWER_SIZE: Final = 2**20
 """Bytes of entries after which an answer ends: a client that does not read holds as much."""
@@ -32,7 +35,7 @@ def lifetime(head: Head) -> float | None:
 async def keep_alive(log: StreamLog, head: Head) -> None:
     """Begin the time to live of a stream anew, where it is counted from reads. A read does not fail if that does."""
     if lifetime(head) is not None:
-        with contextlib.suppress(StreamLogError, StoreUnavailable):
+        with contextlib.suppress(StreamLogError, StoreError):
             await log.write(Write(stream_id=head.stream_id, incarnation=head.incarnation))
 
 
@@ -160,7 +163,9 @@ class Events(AsyncIterator[bytes]):
                 raise StopAsyncIteration
             try:
                 more = await self._wait.more(min(self._until, self._clock() + self._keep_alive))
-            except (StreamLogError, StoreUnavailable):
+            except (StreamLogError, StoreError) as error:
+                if isinstance(error, StoreError) and not isinstance(error, StoreUnavailable):
+                    logger.error('A stream can no longer be sent: %s', error)
                 raise StopAsyncIteration from None
             if more is not None:
                 self._over = more.last

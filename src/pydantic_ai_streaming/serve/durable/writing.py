@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
-from ...errors import StreamLogError, StreamMissing
+from ...errors import StoreError, StreamLogError, StreamMissing
 from ...logs.heads import Head, Write
 from ...logs.log import StreamLog
 from .answers import Answer, Step, refusal
@@ -61,7 +61,7 @@ class Writing:
         kept = kept_in(head)
         if kept is None or not kept.deleted or await self._forks(head, kept):
             return head
-        with contextlib.suppress(StreamLogError):
+        with contextlib.suppress(StreamLogError, StoreError):
             await self._log.write(forgotten(head))
         await self._settle_origin(kept)
         return None
