@@ -55,7 +55,7 @@ local function delete(id, revisions, owner)
     if type(kept) == 'number' then redis.call('EXPIRE', p .. ':head:' .. id, 60) end
 end
 
-local function index(id, expires, leased, owner)
+local function index(id, is_new, expires, leased, owner)
     if leased == '' then
         redis.call('ZREM', p .. ':leases', id)
     else
@@ -64,6 +64,8 @@ local function index(id, expires, leased, owner)
     if owner ~= '' then
         local key = p .. ':owner' .. owner
         local left = redis.call('PTTL', key)
+        -- Of an owner who has a stream that is kept for ever, the key would never expire.
+        if is_new == '1' then redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. now) end
         redis.call('ZADD', key, expires == '' and '+inf' or expires / 1000, id)
         if expires == '' then
             redis.call('PERSIST', key)
@@ -91,7 +93,7 @@ local function write(id, revisions, head, is_new, expires, leased, owner, offset
         -- Later, so that nobody finds a stream without its entries.
         redis.call('PEXPIREAT', stream, expires + 60000)
     end
-    index(id, expires, leased, owner)
+    index(id, is_new, expires, leased, owner)
 end
 
 for i = 2, #ARGV, 12 do
