@@ -93,7 +93,7 @@ async def test_a_replica_can_be_read_and_says_where_to_write(
                 # One that becomes a replica while somebody writes there.
                 await told(client, 'REPLICAOF', 'NO', 'ONE')
                 heir = await replica.create('c')
-                await told(client, 'REPLICAOF', '127.0.0.1', str(server[0].port))
+                await told(client, 'REPLICAOF', '127.0.0.1', '1')
                 with pytest.raises(StoreError, match='is read-only'):
                     await heir.append(some(1))
                 with caplog.at_level(logging.ERROR):
@@ -122,7 +122,7 @@ async def test_a_server_that_wants_more_replicas_is_waited_for(server: tuple[Red
     async with RedisLog(where) as log:
         producer = await log.create('a')
         await client.config_set('min-replicas-to-write', 1)
-        with pytest.raises(StoreUnavailable, match='just now: NOREPLICAS'):
+        with pytest.raises(StoreUnavailable, match=r'just now: .*NOREPLICAS'):
             await producer.append(some(1), patience=0.1)
         append = asyncio.create_task(producer.append(some(1)))
         await asyncio.sleep(0.2)
