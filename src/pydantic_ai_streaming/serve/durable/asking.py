@@ -98,6 +98,7 @@ class Append:
         body: What is added.
         close: Whether nothing is to come after it.
         seq: It is refused if the last one that was said is not less.
+        expected: It is refused if the stream does not end here.
         turn: The request of an idempotent producer.
     """
 
@@ -106,7 +107,13 @@ class Append:
     body: bytes
     close: bool
     seq: str | None
+    expected: int | None
     turn: Turn | None
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it depends on what others have written."""
+        return not (self.turn is None and self.seq is None and self.expected is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,11 +210,14 @@ def _fork(headers: Mapping[str, str], named: Callable[[str], str | None]) -> For
         return None
     if (stream_id := named(unquote(source))) is None:
         raise Refused(404, 'Stream-Forked-From is the path of no stream of this server.')
+    return Fork(stream_id, None if token is None else _offset(token, 'Stream-Fork-Offset'), int(sub or 0))
+
+
+def _offset(token: str, name: str) -> int:
     try:
-        offset = None if token is None else offset_of(token)
+        return offset_of(token)
     except ValueError:
-        raise Refused(400, 'Stream-Fork-Offset is no offset.') from None
-    return Fork(stream_id, offset, int(sub or 0))
+        raise Refused(400, f'{name} is no offset.') from None
 
 
 def appending(headers: Mapping[str, str], body: bytes, *, stream_id: str) -> Append:
@@ -216,13 +226,14 @@ def appending(headers: Mapping[str, str], body: bytes, *, stream_id: str) -> App
     Raises:
         Refused: It cannot be read.
     """
-    seq = headers.get('stream-seq')
+    seq, expected = headers.get('stream-seq'), headers.get('stream-expected-offset')
     return Append(
         stream_id=stream_id,
         content_type=headers.get('content-type'),
         body=body,
         close=_closes(headers),
         seq=None if seq is None else _kept(seq, 'Stream-Seq'),
+        expected=None if expected is None else _offset(expected, 'Stream-Expected-Offset'),
         turn=_turn(headers),
     )
 

@@ -89,7 +89,7 @@ class Writing:
         async def decide() -> Answer | Step:
             return decide_append(append, await self.seen(asker, append.stream_id))
 
-        if append.turn is None and append.seq is None:
+        if not append.is_conditional:
             return await self._done(decide)
         async with self._turn(append.stream_id):
             return await self._done(decide)
