@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import certifi
+import hypothesis
 import pytest
 
 from tests.servers import PostgresServer, RedisServer, start_postgres, start_redis
 
-# A program that a test starts; it is nothing to be imported.
-collect_ignore = ['serve/workflow_worker.py']
+# Programs that tests start; they are nothing to be imported.
+collect_ignore = ['serve/prefect_flow.py', 'serve/workflow_worker.py']
+
+# How long an example takes says more of the machine than of the code.
+too_slow = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile('any', hypothesis.settings(), deadline=None, suppress_health_check=too_slow)
+hypothesis.settings.load_profile('any')
 
 END_OF_CERTIFICATE = '-----END CERTIFICATE-----\n'
 
 
 @pytest.fixture(autouse=True)
 def every_test_ends_its_tasks(no_task_left: None) -> None: ...
+
+
+@pytest.fixture(scope='session', autouse=True)
+def ctrl_c_interrupts() -> Iterator[None]:
+    """A shell that starts the tests in the background has them, and what they start, ignore it."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -12,14 +12,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from threading import Timer
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+
+from tests.servers import start_redis
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / 'examples' / 'web_chat'
@@ -63,11 +67,17 @@ def driver() -> Path:
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """A server of its own: the command that the README names."""
+    with started(tmp_path) as address:
+        yield address
+
+
+@contextmanager
+def started(tmp_path: Path, *arguments: str) -> Generator[str]:
     with socket.create_server(('127.0.0.1', 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, str(EXAMPLE / 'run.py'), '--port', str(port), '--chats', str(tmp_path / 'chats.db')]
     with (tmp_path / 'log').open('wb') as log:
-        server = subprocess.Popen([*command, '--gap', '0.03'], stdout=log, stderr=log)
+        server = subprocess.Popen([*command, '--gap', '0.03', *arguments], stdout=log, stderr=log)
         try:
             until = time.monotonic() + 200  # the first one builds the page
             while not answers(f'http://127.0.0.1:{port}/counts'):
@@ -88,12 +98,23 @@ def answers(url: str) -> bool:
         return False
 
 
-def play(driver: Path, scene: str, address: str) -> dict[str, Any]:
-    """Play a scene; what was seen."""
+def play(driver: Path, scene: str, address: str, **steps: Callable[[], None]) -> dict[str, Any]:
+    """Play a scene, and do what it asks for, by its name; what was seen."""
     command = ['node', str(driver), scene, address, str(SCREENSHOTS), str(CHROMIUM)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as playing:
+        late = Timer(150, playing.kill)
+        late.start()
+        assert playing.stdin is not None
+        assert playing.stdout is not None
+        while (line := playing.stdout.readline()).strip() in steps:
+            steps[line.strip()]()
+            playing.stdin.write('\n')
+            playing.stdin.flush()
+        rest, error = playing.communicate()
+        late.cancel()
+    assert playing.returncode == 0, error
+    told = json.loads(line + rest)
     assert told.pop('problems') == []
     return told
 
@@ -158,3 +179,18 @@ def test_the_page_without_a_build_step_does_the_same(driver: Path, address: str)
 def test_a_stop_that_comes_before_it_is_known_what_to_stop_stops_it(driver: Path, address: str) -> None:
     told = play(driver, 'hasty', address)
     assert (told['status'], told['runs'], told['tool_runs']) == ('stopped', 1, 0)
+
+
+def test_a_page_outlasts_a_log_that_is_away_without_asking_twice(driver: Path, tmp_path: Path) -> None:
+    with start_redis() as redis, started(tmp_path, '--log', redis.url) as address:
+        told = play(driver, 'outage', address, down=redis.stop, up=redis.start)
+    assert told['disabled']
+    assert (told['first']['text'], told['first']['trip']) == (TEXT, TRIP)
+    assert (told['first']['users'], told['first']['trips'], told['first']['tool_runs']) == (1, 1, 1)
+    assert (told['second']['users'], told['second']['trips'], told['second']['tool_runs']) == (2, 2, 2)
+
+
+def test_the_page_without_a_build_step_outlasts_it_too(driver: Path, tmp_path: Path) -> None:
+    with start_redis() as redis, started(tmp_path, '--log', redis.url) as address:
+        told = play(driver, 'plainOutage', address, down=redis.stop, up=redis.start)
+    assert (told['text'], told['tool_runs']) == (TEXT, 1)

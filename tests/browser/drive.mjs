@@ -4,6 +4,7 @@
 
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 
 import { chromium } from 'playwright-core'
 
@@ -67,6 +68,30 @@ const counts = async () => (await fetch(`${server}/counts`)).json()
 const shot = (page, name) => page.screenshot({ path: join(folder, `${scene}-${name}.png`), fullPage: true })
 const ask = (page) => page.getByRole('button', { name: 'Ask' }).click()
 const over = (page) => page.locator('button:enabled', { hasText: 'Ask' }).waitFor({ timeout: 60_000 })
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+
+/** Have whoever plays this do something, and wait until it is done. */
+async function have(done) {
+  console.log(done)
+  await lines.next()
+}
+
+/** The statuses of the responses that a page gets from now on. */
+function statuses(page) {
+  const seen = []
+  page.on('response', (response) => seen.push(response.status()))
+  return seen
+}
+
+/** Until a page has been told so many times that the server cannot answer now. */
+async function refused(page, seen, times) {
+  const until = Date.now() + 30_000
+  while (seen.filter((status) => status === 503).length < times) {
+    if (Date.now() > until) throw new Error(`after 30 s there is ${seen}`)
+    await page.waitForTimeout(50)
+  }
+}
 
 /** Until so many characters of the answer are there. */
 async function grown(page, characters) {
@@ -220,6 +245,49 @@ const scenes = {
     return { ...whole, stopped: await answer.textContent(), ...(await counts()) }
   },
 
+  /** The log goes away; the page is loaded again meanwhile, and asks one more question when it has gone once more. */
+  async outage() {
+    const page = await open('/')
+    await ask(page)
+    await grown(page, 60)
+    await have('down')
+    const seenAfter = statuses(page)
+    await page.reload()
+    await refused(page, seenAfter, 2)
+    const disabled = await page.getByRole('button', { name: 'Ask' }).isDisabled()
+    await have('up')
+    await page.waitForFunction(() => document.querySelector('.trip.final'), null, { timeout: 60_000 })
+    await over(page)
+    await shot(page, '1-over')
+    const first = await seen(page)
+    await have('down')
+    seenAfter.length = 0
+    await ask(page)
+    await refused(page, seenAfter, 2)
+    await have('up')
+    await page.waitForFunction(() => document.querySelectorAll('.trip.final').length === 2, null, { timeout: 60_000 })
+    await over(page)
+    return { disabled, first, second: await seen(page) }
+  },
+
+  async plainOutage() {
+    const page = await open('/plain')
+    const answer = page.getByTestId('answer')
+    const seenAfter = statuses(page)
+    await have('down')
+    await ask(page)
+    await refused(page, seenAfter, 2)
+    await have('up')
+    while ((await answer.textContent()).length < 40) await page.waitForTimeout(20)
+    await have('down')
+    seenAfter.length = 0
+    await page.reload()
+    await refused(page, seenAfter, 2)
+    await have('up')
+    await page.waitForFunction(() => document.querySelector('#status').textContent === 'complete', null, { timeout: 60_000 })
+    return { text: await answer.textContent(), ...(await counts()) }
+  },
+
   /** Stop is pressed while the page does not know yet what it is that it has asked for. */
   async hasty() {
     await context.route('**/runs/', (route) => setTimeout(() => route.continue(), 700))
@@ -235,6 +303,7 @@ try {
   const told = await scenes[scene]()
   console.log(JSON.stringify({ ...told, problems }))
 } finally {
+  process.stdin.destroy()
   await browser.close()
   network.close()
 }

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from dbos import DBOS
 from pydantic import BaseModel
-from pydantic_ai import Agent
+from pydantic_ai import Agent, PydanticAIDeprecationWarning
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.durable_exec import dbos as dbos_agents
 from pydantic_ai.durable_exec.dbos import DBOSDurability
+from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import AgentStreamEvent
 
 from pydantic_ai_streaming import Deadlines, Recovery, RunStream, StreamTimeout, StreamUsageError
@@ -115,3 +118,14 @@ async def test_a_stream_in_a_workflow_does_without_what_it_would_mount() -> None
 async def test_a_recovery_in_a_workflow_is_refused() -> None:
     with pytest.raises(StreamUsageError, match='durable workflow'):
         await stream_in_a_workflow(True)
+
+
+@pytest.mark.parametrize('mounted', [StreamGuard, SmoothText, PartialOutputs, ToolTimeline])
+async def test_the_older_wrapper_of_an_agent_says_what_to_use_in_its_place(
+    mounted: type[AbstractCapability[Any]],
+) -> None:
+    older: Any = vars(dbos_agents)['DBOSAgent']  # by name: it is deprecated
+    with pytest.warns(PydanticAIDeprecationWarning, match='DBOSDurability'):
+        agent = older(Agent(shows, name=f'older {mounted.__name__}', capabilities=[mounted()]))
+    with pytest.raises(UserError, match='Use `DBOSDurability` instead'):
+        await agent.run('Go')

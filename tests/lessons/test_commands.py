@@ -171,6 +171,16 @@ def test_run_says_that_the_model_is_scripted_and_where_the_reason_stands(learner
     assert printed.rstrip().endswith('README.md')
 
 
+def test_a_reader_who_has_read_enough_ends_the_lesson_without_a_word() -> None:
+    command = [sys.executable, '-m', 'lessons', 'run', 'l02']
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b'l02: ')
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b'', 1)
+
+
 def test_run_runs_what_the_learner_has_made_of_the_lesson(begun: Learner) -> None:
     file = begun.exercise('l00_overview').with_name('lesson.py')
     file.write_text('async def main():\n    print("mine")\n')

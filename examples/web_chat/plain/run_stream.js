@@ -5,6 +5,8 @@
 
 import { patched, streamFrames } from '/stream_client.js'
 
+const LONGEST_WAIT = 15_000
+
 export function runStream(url, { onChange }) {
   let shown = nothing()
   let current = new AbortController()
@@ -33,14 +35,11 @@ export function runStream(url, { onChange }) {
       const body = JSON.stringify({ prompt })
       // Should the answer to this be lost, the same key finds the run that it has started.
       const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() }
-      let stream, message
-      try {
-        const response = await fetch(`${url}/`, { method: 'POST', body, headers })
-        ;({ stream, message } = await response.json())
-      } catch (error) {
-        return change({ status: 'lost', reason: error.message })
+      const response = await answered(`${url}/`, { method: 'POST', body, headers }, signal)
+      const { stream, message } = await response.json().catch(() => ({ message: `status ${response.status}` }))
+      if (!stream) {
+        if (!signal.aborted) change({ status: 'refused', reason: message })
       }
-      if (!stream) change({ status: 'refused', reason: message })
       // Stop was pressed before it was known what to stop.
       else if (signal.aborted) await fetch(`${url}/${stream}`, { method: 'DELETE' })
       else await this.follow(stream)
@@ -56,6 +55,16 @@ export function runStream(url, { onChange }) {
         change({ status: 'stopped' })
       }
     },
+  }
+}
+
+/** The response to a request that can be sent again, and is while the server cannot be reached or is too busy. */
+async function answered(url, request, signal) {
+  for (let wait = 1000; ; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+    // Without a response it is not known whether a run has begun: that is asked even if it is only to be stopped.
+    const response = await fetch(url, request).catch(() => undefined)
+    if (response && (signal.aborted || ![429, 503].includes(response.status))) return response
+    await new Promise((resolve) => setTimeout(resolve, wait))
   }
 }
 

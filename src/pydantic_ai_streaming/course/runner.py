@@ -99,6 +99,8 @@ class Runner:
             return _fails(str(error), 2)
         except (AgentRunError, StreamingError) as error:
             return _fails(sentence(error, model) if model else told(error, file))
+        except BrokenPipeError:
+            raise  # whoever read what it prints has left
         except Exception as error:
             return _fails(told(error, file))
         say(f'\nWhy: {file.parent / "README.md"}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 ADAPTERS = {AI_SDK: ('pydantic_ai.ui.vercel_ai', 'VercelAIAdapter'), AG_UI: ('pydantic_ai.ui.ag_ui', 'AGUIAdapter')}
 
+BODY_WITHIN = 60.0
+"""Seconds that a body may take: what has come of it is kept meanwhile."""
+
 LONGEST_CHAT = 1024
 """Characters of the name of a chat, at most."""
 
@@ -55,15 +59,19 @@ class Asked:
 
 async def body_of(request: Request, limit: int) -> bytes:
     """The body of a request, of so many bytes at most. Raises `Refused`."""
-    body = b''
+    body = bytearray()  # bytes would be copied with each piece, and a client may send them one by one
     try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > limit:
-                raise Refused(413, 'too_large', f'The body is to have {limit} bytes at most.')
+        async with asyncio.timeout(BODY_WITHIN):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > limit:
+                    raise Refused(413, 'too_large', f'The body is to have {limit} bytes at most.')
     except ClientDisconnect:
         raise Refused(400, 'malformed', 'The body did not come whole.') from None
-    return body
+    except TimeoutError:
+        message = f'The body is to come within {BODY_WITHIN:.0f} seconds.'
+        raise Refused(408, 'too_slow', message, headers={'connection': 'close'}) from None
+    return bytes(body)
 
 
 def asked_in_json(text: bytes | str, request: HTTPConnection, owner: str | None, *, longest: int) -> Asked:
@@ -73,7 +81,7 @@ def asked_in_json(text: bytes | str, request: HTTPConnection, owner: str | None,
     except (ValueError, RecursionError):
         fields = None
     match fields:
-        case {'prompt': str(prompt)} if prompt:
+        case {'prompt': str(prompt)} if prompt and is_name(prompt):
             chat: Any = cast('Mapping[str, Any]', fields).get('chat')
             if chat is not None and not isinstance(chat, str):
                 raise Refused(400, 'malformed', '"chat" is to be a string.')

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from .refused import Refused
+from .refused import LATER, Refused
 
 __all__ = ['Viewers']
 
@@ -28,9 +28,9 @@ class Viewers:
     def refuse(self, owner: str | None) -> None:
         """Raise `Refused` if there is no room for one more."""
         if self._all >= self._limit:
-            raise Refused(503, 'busy', 'As many clients follow streams as can.', headers={'retry-after': '1'})
+            raise Refused(503, 'busy', 'As many clients follow streams as can.', headers=LATER)
         if owner is not None and self._of[owner] >= self._each:
-            raise Refused(429, 'too_many', f'You follow {self._each} streams already.', headers={'retry-after': '1'})
+            raise Refused(429, 'too_many', f'You follow {self._each} streams already.', headers=LATER)
 
     @contextmanager
     def here(self, owner: str | None) -> Generator[None]:

@@ -6,15 +6,23 @@ import logging
 import secrets
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
+from ..core.sse import sse_comment, sse_event
 from ..errors import StoreUnavailable, StreamLogError, StreamMissing, StreamUsageError, TooManyRuns, TurnInProgress
 
-__all__ = ['Refused', 'refusal_of']
+__all__ = ['LATER', 'NO_STORE', 'RETRY', 'Refused', 'refusal_of']
 
 logger = logging.getLogger(__name__)
 
-LATER = {'retry-after': '1'}
+RETRY = 1.0
+"""Seconds that a client is told to wait before it connects again."""
+
+LATER = {'retry-after': f'{RETRY:.0f}'}
+
+NO_STORE = {'cache-control': 'no-cache, no-store, no-transform', 'x-accel-buffering': 'no'}
+"""For proxies: nothing is kept back, stored or compressed; nginx asks for a header of its own."""
 
 
 class Refused(Exception):
@@ -33,10 +41,25 @@ class Refused(Exception):
         self._headers = headers
         super().__init__(message)
 
-    def response(self) -> JSONResponse:
-        """What the client gets."""
+    def response(self, request: Request) -> Response:
+        """What the client gets.
+
+        An `EventSource` never connects again after any other status than 200, and says to no page which it was. So it
+        gets a stream without events where a later request may be followed: then it comes back, with the id of the last
+        event that it has seen.
+        https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model
+        """
+        if 'retry-after' in (self._headers or {}) and _from_event_source(request):
+            body = sse_comment(self.error) + sse_event(retry=RETRY)
+            return Response(body, headers=NO_STORE, media_type='text/event-stream')
         content = {'error': self.error, 'message': self.message}
         return JSONResponse(content, self.status, headers={'cache-control': 'no-store', **(self._headers or {})})
+
+
+def _from_event_source(request: Request) -> bool:
+    """Whether nothing but events can be read there. Clients that know what to do with a status take other types too."""
+    types = [one.partition(';')[0].strip().lower() for one in ','.join(request.headers.getlist('accept')).split(',')]
+    return request.method == 'GET' and types == ['text/event-stream']
 
 
 def refusal_of(error: Exception) -> Refused:
@@ -58,7 +81,10 @@ def refusal_of(error: Exception) -> Refused:
     if isinstance(error, TooManyRuns):
         return Refused(503, 'busy', 'As many runs go on as can.', headers=LATER)
     error_id = secrets.token_hex(8)
-    logger.error('A request failed with error %s', error_id, exc_info=error)
+    if isinstance(error, StoreUnavailable):  # which comes to all who ask meanwhile: a line for each is enough
+        logger.error('A request failed with error %s: %s', error_id, error)
+    else:
+        logger.error('A request failed with error %s', error_id, exc_info=error)
     if isinstance(error, StoreUnavailable | StreamUsageError):
         return Refused(503, 'unavailable', f'Not now (error {error_id}).', headers=LATER)
     return Refused(500, 'failed', f'Something went wrong (error {error_id}).')

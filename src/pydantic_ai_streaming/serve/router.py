@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from starlette.exceptions import HTTPException
@@ -14,13 +14,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from ..core.wording import counted
 from ..errors import StreamLogError, StreamMissing
 from ..logs.heads import Head, Write
 from ..run.stream import RunStream
 from .asked import Asked, asked_in_json, asked_of_ui, body_of
+from .event_ids import offset_of, single
 from .following import FollowResponse
 from .limits import Viewers
+from .origins import Origins
 from .owners import Authorize, owner_of
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
@@ -40,6 +41,9 @@ Endpoint: TypeAlias = Callable[[Request, str | None], Awaitable[Response]]
 
 UI_FORMATS = (AI_SDK, AG_UI)
 
+LAST_ENTRIES = 100
+"""More than are written with the end of a stream, in all formats."""
+
 
 def stream_router(
     runner: StreamRunner,
@@ -47,6 +51,7 @@ def stream_router(
     *,
     start: Start | None = None,
     authorize: Authorize | None = None,
+    origins: Collection[str] | None = None,
     keep_alive: float = 15.0,
     longest_prompt: int = 100_000,
     largest_body: int = 8 * 2**20,
@@ -79,6 +84,10 @@ def stream_router(
             turn of a `Chat` is one too.
         authorize: Says whose a request is. Without it, who knows the id of a stream may follow and stop it, and nothing
             can be listed.
+        origins: Pages of other sites that may open the WebSocket and send `POST .../stop`, by their origin, such as
+            `https://app.example`; `'*'` for all. By default there are none (403), as browsers let any page send those
+            two with the user's cookies, and ask nobody. The server's own origin is that of `Host`; a client without an
+            `Origin` is no browser. All other requests of other sites are for your `CORSMiddleware` to allow.
         keep_alive: Seconds of silence after which a comment is sent.
         longest_prompt: Characters of a prompt, at most.
         largest_body: Bytes of a body, at most.
@@ -87,7 +96,7 @@ def stream_router(
         ui: Settings for pydantic-ai's `UIAdapter`, such as `allow_uploaded_files`.
 
     Raises:
-        ValueError: A limit is not positive.
+        ValueError: A limit is not positive, or an origin is none.
 
     Example:
         ```python
@@ -122,6 +131,7 @@ def stream_router(
         agent,
         start=start or (lambda asked: RunStream(agent.run_stream_events(**asked.options))),
         authorize=authorize,
+        origins=Origins(origins),
         keep_alive=keep_alive,
         longest_prompt=longest_prompt,
         largest_body=largest_body,
@@ -139,6 +149,7 @@ class _Routes:
         *,
         start: Start,
         authorize: Authorize | None,
+        origins: Origins,
         keep_alive: float,
         longest_prompt: int,
         largest_body: int,
@@ -150,6 +161,7 @@ class _Routes:
         self._agent = agent
         self._start = start
         self._authorize = authorize
+        self._origins = origins
         self._keep_alive = keep_alive
         self.longest = longest_prompt
         self._largest = largest_body
@@ -157,24 +169,23 @@ class _Routes:
         self._ui = ui
 
     def all(self) -> list[BaseRoute]:
+        """The routes. What is more special comes first: the id of a stream may be any path."""
+        formats = self.runner.formats
         found: list[BaseRoute] = [
-            Route(f'/{name}', self._answering(self._ui_endpoint(name)), methods=['POST'])
-            for name in UI_FORMATS
-            if name in self.runner.formats
+            self._at(f'/{name}', {'POST': self._ui_endpoint(name)}) for name in UI_FORMATS if name in formats
         ]
-        if AI_SDK in self.runner.formats:
-            found.append(Route(f'/{AI_SDK}/{{chat}}/stream', self._answering(self._resume), methods=['GET']))
-            found.append(Route(f'/{AI_SDK}/{{chat}}/stop', self._answering(self._stop_chat), methods=['POST']))
-        if 'frames' in self.runner.formats:
+        if AI_SDK in formats:
+            found.append(self._at(f'/{AI_SDK}/{{chat:path}}/stream', {'GET': self._resume}))
+            found.append(self._at(f'/{AI_SDK}/{{chat:path}}/stop', {'POST': self._stop_chat}, body=False))
+        if 'frames' in formats:
             found.append(WebSocketRoute('/ws', self._websocket))
-            found.append(Route('/', self._answering(self._begin), methods=['POST']))
-        found += [
-            Route('/', self._answering(self._list), methods=['GET']),
-            Route('/{stream}', self._answering(self._follow), methods=['GET']),
-            Route('/{stream}', self._answering(self._stop), methods=['DELETE']),
-            Route('/{stream}/stop', self._answering(self._stop), methods=['POST']),
+        starts: dict[str, Endpoint] = {'POST': self._begin} if 'frames' in formats else {}
+        return [
+            *found,
+            self._at('/', {'GET': self._list, **starts}),
+            self._at('/{stream:path}/stop', {'POST': self._stop}, body=False),
+            self._at('/{stream:path}', {'GET': self._follow, 'DELETE': self._stop}),
         ]
-        return found
 
     # What they do
 
@@ -255,9 +266,9 @@ class _Routes:
         try:
             head = await self._last_of(owner, request.path_params['chat'])
         except StreamMissing:
-            return Response(status_code=204)
+            return _nothing_more()
         if head.closed or AI_SDK not in head.details.get(FORMATS, ()):
-            return Response(status_code=204)  # the page has the whole answer from wherever it keeps its messages
+            return _nothing_more()  # the page has the whole answer from wherever it keeps its messages
         return await self._following(head.stream_id, 0, self.runner.formats[AI_SDK], owner)
 
     async def _stop_chat(self, request: Request, owner: str | None) -> Response:
@@ -266,16 +277,21 @@ class _Routes:
 
     async def _follow(self, request: Request, owner: str | None) -> Response:
         stream_id = request.path_params['stream']
-        name = request.query_params.get('format', 'frames')
+        name = single(request.query_params.getlist('format'), 'frames')
         if name not in self.runner.formats:
             raise Refused(400, 'unknown_format', f'The formats are {sorted(self.runner.formats)}.')
         head = await self.owned(stream_id, owner)
         if name not in head.details.get(FORMATS, ()):
             raise Refused(400, 'unknown_format', f'This stream is written in {head.details.get(FORMATS)}.')
-        offset = _offset(request, head)
-        if head.closed and offset == head.length:
-            return Response(status_code=204)  # an EventSource connects no more after this
+        offset = offset_of(request, head)
+        if head.closed and not await self._more(stream_id, offset, self.runner.formats[name]):
+            return _nothing_more()  # an EventSource connects no more after this
         return await self._following(stream_id, offset, self.runner.formats[name], owner)
+
+    async def _more(self, stream_id: str, offset: int, format: WireFormat) -> bool:  # noqa: A002
+        """Whether a stream that is over has more for clients of a kind: its last entries may be for others."""
+        part = await self._log.read(stream_id, offset, limit=LAST_ENTRIES)
+        return not part.last or any(format.payload(entry) is not None for entry in part.entries)
 
     async def _following(self, stream_id: str, offset: int, format: WireFormat, owner: str | None) -> Response:  # noqa: A002
         self._viewers.refuse(owner)
@@ -306,6 +322,7 @@ class _Routes:
 
     async def _websocket(self, websocket: WebSocket) -> None:
         try:
+            self._origins.refuse(websocket)
             owner = await self._owner(websocket)
             self._viewers.refuse(owner)
         except Exception as error:
@@ -317,13 +334,24 @@ class _Routes:
 
     # Around them
 
-    def _answering(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    def _at(self, path: str, endpoints: Mapping[str, Endpoint], *, body: bool = True) -> Route:
+        """A route for all methods of an address, so that who uses another one is told which there are."""
+        answering = {method: self._answering(endpoint, body=body) for method, endpoint in endpoints.items()}
+
+        async def answer(request: Request) -> Response:
+            return await answering['GET' if request.method == 'HEAD' else request.method](request)
+
+        return Route(path, answer, methods=list(answering))
+
+    def _answering(self, endpoint: Endpoint, *, body: bool = True) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             try:
+                if not body:
+                    self._origins.refuse(request)  # a body is JSON, which no page sends elsewhere without asking
                 owner = await self._owner(request)
                 return await endpoint(request, owner)
             except Exception as error:
-                return refusal_of(error).response()
+                return refusal_of(error).response(request)
 
         return answer
 
@@ -336,16 +364,5 @@ def _named(kind: str, owner: str | None, name: str) -> str:
     return f'{kind}-{hashlib.sha256(json.dumps([owner, name]).encode()).hexdigest()[:40]}'
 
 
-def _offset(request: Request, head: Head) -> int:
-    last = request.headers.get('last-event-id')
-    if last:
-        stream_id, _, number = last.rpartition(':')
-        first = 1
-    else:
-        stream_id, number, first = head.stream_id, request.query_params.get('offset', '0'), 0
-    if stream_id != head.stream_id or not (number.isascii() and number.isdecimal() and len(number) < 16):
-        raise Refused(400, 'malformed_offset', 'This is no offset of this stream.')
-    offset = int(number) + first
-    if offset > head.length:
-        raise Refused(400, 'offset_beyond', f'The stream has {counted(head.length, "entry")}.')
-    return offset
+def _nothing_more() -> Response:
+    return Response(status_code=204, headers={'cache-control': 'no-store'})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, Protocol, cast
@@ -16,13 +17,16 @@ from ..errors import StoreUnavailable, StreamMissing
 from ..logs.heads import Head
 from ..logs.tail import Follower
 from .asked import Asked, asked_in_json
-from .following import SIZE
+from .following import PATIENCE, SIZE
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .shared_wire import shared_wire
+from .waiting import Waiting
 from .wire import WireFormat
 
 __all__ = ['Routes', 'Session']
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 64
 """Entries in one message, at most."""
@@ -50,17 +54,40 @@ class Session:
     "stream": ..., "offset": ...}` follows one from an offset, `{"type": "stop"}` stops the one that is followed. It is
     sent `{"stream": ..., "offset": ..., "frames": [...]}`, with the offset after these frames, from which it can go on,
     and `{"type": "refused", "error": ..., "message": ...}` for what cannot be followed.
+
+    Args:
+        websocket: The connection, accepted.
+        routes: What it is one of.
+        owner: Whose streams it may follow.
+        patience: Seconds that a client may take to receive a message; then it counts as dead, and is left.
     """
 
-    def __init__(self, websocket: WebSocket, routes: Routes, owner: str | None) -> None:
+    def __init__(self, websocket: WebSocket, routes: Routes, owner: str | None, *, patience: float = PATIENCE) -> None:
         self._websocket = websocket
         self._routes = routes
         self._owner = owner
         self._stream: str | None = None
         self._sending: asyncio.Task[None] | None = None
+        self._dead: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting = Waiting(patience, patience, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self._dead.done():
+            self._dead.set_result(None)
 
     async def serve(self) -> None:
-        """Until the client goes."""
+        """Until the client goes, or is given up."""
+        listening = asyncio.create_task(self._listen(), name='pydantic-ai-streaming listen')
+        try:
+            await asyncio.wait((listening, self._dead), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._waiting.over()
+            await drain(listening)
+            await self._leave()
+        if not listening.cancelled():
+            listening.result()
+
+    async def _listen(self) -> None:
         try:
             while (message := await self._websocket.receive())['type'] != 'websocket.disconnect':
                 try:
@@ -72,15 +99,13 @@ class Session:
                     await self._tell({'type': 'refused', 'error': refused.error, 'message': refused.message})
         except (WebSocketDisconnect, OSError):
             pass  # it went away while it was told something
-        finally:
-            await self._leave()
 
     async def _obey(self, text: str | None) -> None:
         match _message(text):
             case {'type': 'prompt'}:
                 asked = asked_in_json(text or '', self._websocket, self._owner, longest=self._routes.longest)
                 await self._follow(await self._routes.begin(asked, 'frames'), 0)
-            case {'type': 'follow', 'stream': str(stream_id), 'offset': int(offset)} if offset >= 0:
+            case {'type': 'follow', 'stream': str(stream_id), 'offset': int(offset)} if _is_offset(offset):
                 head = await self._routes.owned(stream_id, self._owner)
                 if offset > head.length:
                     raise Refused(400, 'offset_beyond', f'The stream has {counted(head.length, "entry")}.')
@@ -106,18 +131,28 @@ class Session:
                     await follower.wait()
                 elif body := wire.of(part, follower.tail):
                     start = json.dumps({'stream': stream_id, 'offset': part.end})[:-1]
-                    await self._websocket.send_text(f'{start}, "frames": [{body[:-1].decode()}]}}')
+                    await self._put(f'{start}, "frames": [{body[:-1].decode()}]}}')
         except StreamMissing:
-            await self._tell({'stream': stream_id, 'offset': 0, 'frames': [json.loads(one) for one in frames.lost()]})
-        except StoreUnavailable:
+            lost = [json.loads(one) for one in frames.lost()]
+            with suppress(WebSocketDisconnect, OSError):
+                await self._tell({'stream': stream_id, 'offset': 0, 'frames': lost})
+        except StoreUnavailable as error:
             # What came last is known to the client, and it may go on from there when it has connected again.
+            logger.warning('Stream %s: a client that was at %d is cut off: %s', stream_id, follower.offset, error)
             with suppress(WebSocketDisconnect, OSError):
                 await self._websocket.close(1013)
         except (WebSocketDisconnect, OSError):
             pass
 
     async def _tell(self, message: dict[str, Any]) -> None:
-        await self._websocket.send_text(json.dumps(message))
+        await self._put(json.dumps(message))
+
+    async def _put(self, text: str) -> None:
+        self._waiting.sends()
+        try:
+            await self._websocket.send_text(text)
+        finally:
+            self._waiting.has_sent()
 
     async def _leave(self) -> None:
         if self._sending is not None:
@@ -128,6 +163,10 @@ class Session:
 def _listed(frames: WireFormat, entry: bytes) -> bytes:
     payload = frames.payload(entry)
     return b'' if payload is None else payload + b','
+
+
+def _is_offset(value: int) -> bool:
+    return value >= 0 and not isinstance(value, bool)
 
 
 def _message(text: str | None) -> dict[str, Any] | None:

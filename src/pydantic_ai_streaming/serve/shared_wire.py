@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from ..core.sse import sse_event
 from ..logs.heads import Slice
 from ..logs.tail import Tail
+from .event_ids import event_id
 from .wire import WireFormat
 
 __all__ = ['SharedWire', 'as_sse', 'shared_wire']
@@ -55,7 +56,9 @@ def as_sse(stream_id: str, format: WireFormat) -> Encode:  # noqa: A002 - the na
 
     def encode(offset: int, entry: bytes) -> bytes:
         payload = format.payload(entry)
-        return b'' if payload is None else sse_event(payload.decode(errors='replace'), id=f'{stream_id}:{offset}')
+        if payload is None:
+            return b''
+        return sse_event(payload.decode(errors='replace'), id=event_id(stream_id, offset))
 
     return encode
 

@@ -15,13 +15,16 @@ export async function* streamFrames(url, { retries = 5, signal, ...request } = {
   let lastId = ''
   let wait = 1000
   for (let failures = 0; ; ) {
+    let later = false
     try {
       const headers = new Headers(request.headers)
-      headers.set('Accept', 'text/event-stream')
+      // Who takes events alone is told of a server that is busy by a stream without any; here, a status is of more use.
+      headers.set('Accept', 'text/event-stream, application/json')
       if (lastId) headers.set('Last-Event-ID', lastId)
       const response = await fetch(url, { ...request, headers, signal, cache: 'no-store' })
       if (response.status === 204) return
-      if (response.status >= 500 && lastId) throw new TypeError(`status ${response.status}`)
+      later = [429, 503].includes(response.status) && (request.method ?? 'GET') === 'GET'
+      if (later || (response.status >= 500 && lastId)) throw new TypeError(`status ${response.status}`)
       if (!response.ok) throw new StreamLost(`the stream is not there: status ${response.status}`)
       for await (const event of events(response.body)) {
         if (event.retry !== undefined) wait = event.retry
@@ -34,9 +37,12 @@ export async function* streamFrames(url, { retries = 5, signal, ...request } = {
       }
       throw new TypeError('the connection was closed before the end')
     } catch (error) {
-      // Without an id it is not known whether the run has begun, and asking again would begin another one.
+      // Without an id it is not known whether the run has begun, and asking again would begin another one; unless the
+      // server has said that it is too busy for that.
       if (signal?.aborted || !(error instanceof TypeError)) throw error
-      if (!lastId || ++failures > retries) throw new StreamLost(`the stream is lost: ${error.message}`, { cause: error })
+      if (!(lastId || later) || ++failures > retries) {
+        throw new StreamLost(`the stream is lost: ${error.message}`, { cause: error })
+      }
       await pause(Math.min(wait * 2 ** (failures - 1), LONGEST_WAIT), signal)
     }
   }

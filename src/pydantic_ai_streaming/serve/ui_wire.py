@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_ai.exceptions import RunCancelled
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from ..reduce.events import AttemptRejectedEvent, ConnectionHeldOpenEvent, ResponseTruncatedEvent, WholeResponseEvent
 from ..run.stream import RunStream
@@ -67,6 +68,11 @@ async def _native(stream: RunStream[Any] | None, ending: Callable[[], Awaitable[
         raise RunCancelled('The run was stopped.')
 
 
+def _escaped(event: Any) -> str:
+    """An event with half of a surrogate pair, as of an emoji that a provider has cut: JSON has it as an escape."""
+    return json.dumps(event.model_dump(mode='json', by_alias=True, exclude_none=True))
+
+
 class AISDK(_UIFormat):
     """The UI message stream of Vercel's AI SDK, which `useChat` reads.
 
@@ -89,7 +95,10 @@ class AISDK(_UIFormat):
         return self._made(sdk_version=self.version, server_message_id=stream_id)
 
     def _payload(self, event: Any) -> str:
-        return event.encode(self.version)
+        try:
+            return event.encode(self.version)
+        except PydanticSerializationError:
+            return _escaped(event)
 
     def lost(self) -> list[str]:  # noqa: D102 - as WireFormat
         error = to_json({'type': 'error', 'errorText': Ending(finish='lost').message}).decode()
@@ -113,7 +122,10 @@ class AGUI(_UIFormat):
         return self._made(run_id=stream_id)
 
     def _payload(self, event: Any) -> str:
-        return event.model_dump_json(by_alias=True, exclude_none=True)
+        try:
+            return event.model_dump_json(by_alias=True, exclude_none=True)
+        except PydanticSerializationError:
+            return _escaped(event)
 
     def lost(self) -> list[str]:  # noqa: D102 - as WireFormat
         return [to_json({'type': 'RUN_ERROR', 'message': Ending(finish='lost').message}).decode()]

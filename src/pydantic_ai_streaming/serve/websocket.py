@@ -7,12 +7,15 @@ import json
 from collections.abc import Callable, Collection
 from typing import Any, cast
 
+from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ..aio.closing import drain
 from ..core.pacing import Smoothing
 from .frames import FrameType
 from .live import LiveStream, LiveStreams, error_frame
+from .origins import Origins
+from .refused import Refused
 from .source import Source
 
 __all__ = ['serve_websocket']
@@ -25,6 +28,7 @@ async def serve_websocket(
     include: Collection[FrameType] | None = None,
     smoothing: Smoothing | None = None,
     longest_prompt: int = 100_000,
+    origins: Collection[str] | None = None,
 ) -> None:
     """Answer the prompts of a client until it goes away; then the run that goes on is stopped, and a turn saved.
 
@@ -38,11 +42,20 @@ async def serve_websocket(
         include: As for `SSEResponse`.
         smoothing: As for `SSEResponse`.
         longest_prompt: Characters of a prompt at most.
+        origins: Of pages of other sites that may connect, as for `stream_router`. Who has accepted the connection has
+            let it in, whatever its `Origin`.
 
     Raises:
+        HTTPException: A page of another site wants to connect: Starlette answers with 403.
         ImportError: Starlette is not installed; the message names the extra.
+        ValueError: One of `origins` is none.
     """
+    allowed = Origins(origins)
     if websocket.application_state is WebSocketState.CONNECTING:
+        try:
+            allowed.refuse(websocket)
+        except Refused as refused:
+            raise HTTPException(refused.status, refused.error) from None
         await websocket.accept()
     session = _Session(websocket, start, include, smoothing, longest_prompt)
     try:

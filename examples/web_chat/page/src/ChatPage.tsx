@@ -3,7 +3,7 @@ import { DefaultChatTransport } from 'ai'
 import { useCallback, useEffect, useRef, useState, type FormEvent } from 'react'
 
 import { MessageView } from './MessageView'
-import { RUNS, said, stopRun, type Message } from './server'
+import { patientFetch, RUNS, said, stopRun, type Message } from './server'
 
 export function ChatPage({ chat, messages: before }: { chat: string; messages: Message[] }) {
   const [prompt, setPrompt] = useState('How do we get to Farland?')
@@ -11,7 +11,7 @@ export function ChatPage({ chat, messages: before }: { chat: string; messages: M
   const { messages, status, error, sendMessage, setMessages, resumeStream, clearError } = useChat<Message>({
     id: chat,
     messages: before,
-    transport: new DefaultChatTransport({ api: RUNS }),
+    transport: new DefaultChatTransport({ api: RUNS, fetch: patientFetch }),
     throttle: 50,
   })
   const [ready, setReady] = useState(false)
@@ -22,15 +22,17 @@ export function ChatPage({ chat, messages: before }: { chat: string; messages: M
   latest.current = messages
   const goOn = useCallback(async () => {
     const known = latest.current
+    setReady(false)
     await resumeStream()
     // If there is nothing to resume, an answer may have ended meanwhile, and the server has the whole of it.
     if (latest.current.at(-1) === known.at(-1)) setMessages(await said(chat))
+    setReady(true)
   }, [chat, resumeStream, setMessages])
 
   // After a reload, and in a second tab: what goes on is shown from its beginning. `resume: true` does the same, but does
-  // not tell when it has found nothing, and a question that is asked before that is answered to nobody.
+  // not tell when it has found nothing, and so neither when it is safe to ask: what is asked before that, it finds too.
   useEffect(() => {
-    void goOn().finally(() => setReady(true))
+    void goOn()
   }, [goOn])
 
   useEffect(() => {
