@@ -138,6 +138,34 @@ async def test_the_next_one_at_the_same_browser_is_not_shown_what_it_has_kept(ap
     assert [(await ask(app, 'GET', '/s', headers={**one, **has})).status for one in (ANN, BOB)] == [304, 404]
 
 
+@pytest.mark.parametrize(
+    ('headers', 'status'),
+    [
+        ({'origin': 'https://evil.example', 'cookie': 'session=ann'}, 403),
+        ({'origin': 'null', 'cookie': 'session=ann'}, 403),
+        ({'origin': 'http://test', 'host': 'test', 'cookie': 'session=ann'}, 204),
+        ({'cookie': 'session=ann'}, 204),
+        ({'origin': 'https://evil.example', **ANN}, 204),
+    ],
+)
+async def test_a_page_of_another_site_does_not_write_by_the_cookie_of_who_reads_it(
+    log: StreamLog, headers: dict[str, str], status: int
+) -> None:
+    def cookie_or_token(connection: HTTPConnection) -> str | None:
+        return connection.cookies.get('session') or connection.headers.get('authorization')
+
+    app = durable_streams(log, authorize=cookie_or_token, writable=True)
+    await ask(app, 'PUT', '/s', 'one', {**ANN, 'content-type': 'text/plain'})
+    # What browsers send without asking beforehand.
+    call = await ask(app, 'POST', '/s', 'two', {'content-type': 'text/plain', **headers})
+    assert call.status == status
+    assert (await ask(app, 'GET', '/s', headers=headers)).text == ('onetwo' if status == 204 else 'one')
+    named = durable_streams(log, authorize=cookie_or_token, writable=True, allow_origin='https://evil.example')
+    assert (await ask(named, 'POST', '/s', '3', {'content-type': 'text/plain', **headers})).status == (
+        403 if headers.get('origin') == 'null' else 204
+    )
+
+
 async def test_an_answer_of_authorize_that_is_no_name_lets_nobody_in(log: StreamLog) -> None:
     def confused(connection: HTTPConnection) -> Any:
         return True

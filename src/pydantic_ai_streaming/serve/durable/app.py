@@ -20,7 +20,9 @@ from ...errors import StoreError, StoreUnavailable, StreamMissing
 from ...logs.heads import Head, Slice
 from ...logs.log import StreamLog
 from ..listening import while_there
+from ..origins import Origins
 from ..owners import Authorize, owner_of
+from ..refused import Refused as ForeignOrigin
 from .answers import Answer, Refused, missing, only_read, refusal
 from .asking import Asker, Read, appending, creating, reading
 from .bodies import Gone, body_of
@@ -102,6 +104,7 @@ def durable_streams(
 
     Raises:
         ImportError: Starlette is not installed; the message names the extra.
+        ValueError: `allow_origin` is no origin.
 
     Example:
         ```python
@@ -159,6 +162,7 @@ class DurableStreams:
     ) -> None:
         self._log = log
         self._authorize = authorize
+        self._origins = None if allow_origin is None else Origins([] if allow_origin == '*' else [allow_origin])
         self._writable = writable
         self._prefix = prefix
         self._content_type = content_type
@@ -230,8 +234,13 @@ class DurableStreams:
     async def _asker(self, call: _Call) -> Asker:
         if self._authorize is None:
             return Asker()
+        connection = HTTPConnection(call.scope)
         try:
-            return Asker(await owner_of(self._authorize, HTTPConnection(call.scope)), sees_all=False)
+            if self._origins is not None and 'cookie' in call.headers and call.scope['method'] not in ('GET', 'HEAD'):
+                self._origins.refuse(connection)  # a browser asks beforehand for most of what is written, not for text
+            return Asker(await owner_of(self._authorize, connection), sees_all=False)
+        except ForeignOrigin as error:
+            raise Refused(error.status, 'Pages of this origin may not write with cookies.') from error
         except HTTPException as error:
             # Not left to an application around this one: there may be none, and pages of other origins are to see it.
             named = {name.lower().replace('-', '_'): value for name, value in (error.headers or {}).items()}
