@@ -221,6 +221,21 @@ async def test_a_stop_ends_a_step_that_is_under_way_by_what_its_engine_says(ends
     await worker.streams.close()
 
 
+async def test_a_workflow_that_is_run_again_after_a_stop_is_not_stopped_by_that_one() -> None:
+    engine = Engine(ends_by=EngineCancels())
+    worker = Worker(MemoryBackend(), cancel=engine.cancel)
+    running = asyncio.create_task(workflow(worker, '1'))
+    await asyncio.sleep(1.05)
+    await worker.streams.log.stop('flow')
+    await asyncio.wait([running])
+    again = asyncio.create_task(workflow(worker, '1'))
+    await asyncio.sleep(1.05)
+    again.cancel()
+    await asyncio.wait([again])
+    assert again.cancelled(), 'it was its process that ended'
+    await worker.streams.close()
+
+
 async def test_a_stop_that_comes_before_the_workflow_has_begun_ends_it_when_it_does() -> None:
     engine = Engine(ends_by=EngineCancels())
     worker = Worker(MemoryBackend(), cancel=engine.cancel)

@@ -223,6 +223,7 @@ class WorkflowStreams:
     async def _end(self, workflow_id: str, how: Ending) -> None:
         stream = await self._stream(workflow_id)
         self._mine.streams.pop(workflow_id, None)
+        self._mine.at_work.pop(workflow_id, None)  # what was stopped holds it, by its traceback
         await stream.end(last_frame(how))
 
     async def _leave(self, workflow_id: str, stream: WorkflowStream | None) -> None:
