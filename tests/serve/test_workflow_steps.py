@@ -36,8 +36,9 @@ class Worker:
 
     def __init__(self, backend: MemoryBackend, **settings: Any) -> None:
         self.step: str | None = None
+        self.workflow_id = 'flow'
         self.streams = WorkflowStreams(
-            lambda: StreamLog(backend, lease=3.0), where=lambda: WorkflowStep('flow', self.step), **settings
+            lambda: StreamLog(backend, lease=3.0), where=lambda: WorkflowStep(self.workflow_id, self.step), **settings
         )
 
     async def run(self, step: str | None, *pieces: str, fails: bool = False) -> None:
@@ -105,6 +106,22 @@ async def test_another_process_waits_for_the_lease_of_one_that_is_gone_and_not_f
     assert clock() - began < 0.2
     assert await texts(third.streams.log) == ['one ', 'two ', 'three ', 'four']
     await third.streams.close()
+
+
+async def test_a_workflow_that_waits_for_another_process_holds_up_no_other() -> None:
+    backend = MemoryBackend()
+    other = StreamLog(backend, lease=3.0)
+    await other.create('flow')
+    worker = Worker(backend)
+    waiting = asyncio.create_task(worker.run('1', 'one '))
+    await asyncio.sleep(5)
+    worker.workflow_id = 'another'
+    async with asyncio.timeout(1):
+        await worker.run('1', 'one ')
+    assert not waiting.done()
+    await other.close()
+    await waiting
+    await worker.streams.close()
 
 
 async def test_a_process_that_comes_to_after_its_lease_writes_nothing_and_its_step_does_not_fail() -> None:

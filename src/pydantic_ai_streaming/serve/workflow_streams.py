@@ -183,7 +183,7 @@ class WorkflowStreams:
         """Stop a workflow, from any process: its engine cancels it, and its stream ends as `stopped`.
 
         As `StreamLog.stop`, for a workflow that no process may run: that one only leaves word for the next that does.
-        Where the process that ran it is gone, this waits for its lease.
+        This waits for the end of the stream, and where the process that ran it is gone, for its lease.
 
         Returns:
             Whether it had not ended.
@@ -234,7 +234,8 @@ class WorkflowStreams:
 
     async def _stream(self, workflow_id: str) -> WorkflowStream:
         here = self._mine
-        async with here.opening:  # the steps of a workflow may run side by side
+        # The steps of a workflow may run side by side.
+        async with here.opening.setdefault(workflow_id, asyncio.Lock()):
             if workflow_id not in here.streams:
                 here.streams[workflow_id] = await self._opened(here.log, workflow_id)
             return here.streams[workflow_id]
@@ -272,6 +273,7 @@ class _Here:
     def __init__(self, log: StreamLog) -> None:
         self.log = log
         self.streams: dict[str, WorkflowStream] = {}
-        self.opening = asyncio.Lock()
+        # One for each workflow: one that waits for a lease is in nobody's way.
+        self.opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         # As long as one of them goes on, or its stream is open.
         self.at_work: WeakValueDictionary[str, AtWork] = WeakValueDictionary()
