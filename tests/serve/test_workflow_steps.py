@@ -111,7 +111,7 @@ async def test_another_process_waits_for_the_lease_of_one_that_is_gone_and_not_f
 async def test_a_workflow_that_waits_for_another_process_holds_up_no_other() -> None:
     backend = MemoryBackend()
     other = StreamLog(backend, lease=3.0)
-    await other.create('flow')
+    held = await other.create('flow')
     worker = Worker(backend)
     waiting = asyncio.create_task(worker.run('1', 'one '))
     await asyncio.sleep(5)
@@ -119,6 +119,7 @@ async def test_a_workflow_that_waits_for_another_process_holds_up_no_other() -> 
     async with asyncio.timeout(1):
         await worker.run('1', 'one ')
     assert not waiting.done()
+    held.over = True
     await other.close()
     await waiting
     await worker.streams.close()
