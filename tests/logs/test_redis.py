@@ -288,6 +288,21 @@ async def test_what_is_over_leaves_nothing_behind(redis_server: RedisServer, pre
         assert all(0 < left <= 61_000 for left in found.values())
 
 
+async def test_an_index_does_not_grow_by_what_nobody_asks_for(
+    redis_server: RedisServer, prefix: str, client: Any
+) -> None:
+    async with RedisLog(redis_server.url, prefix=prefix, lease=0.2) as log:
+        await log.create('for ever', owner='ada', ttl=None)
+        producers = [await log.create(f's{number}', owner='ada', ttl=0.3) for number in range(20)]
+        for producer in producers:
+            producer.over = True  # nobody renews or ends it
+        await asyncio.sleep(0.6)
+        await log.create('new', owner='ada')
+        await log._backend.sweep()  # pyright: ignore[reportPrivateUsage] - not to wait for a minute
+        for index in ('owner=ada', 'leases'):
+            assert await client.zrange(f'{prefix}:log:{index}', 0, -1) in ([b'for ever', b'new'], [b'new', b'for ever'])
+
+
 async def test_leases_and_ends_are_told_by_the_servers_clock(
     redis_server: RedisServer, prefix: str, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

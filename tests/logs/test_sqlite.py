@@ -178,6 +178,17 @@ async def test_a_file_that_was_deleted_is_not_written_to(path: Path) -> None:
         assert list((await log.read('a')).entries) == some(1)
 
 
+async def test_files_that_were_removed_beside_it_are_named(path: Path) -> None:
+    async with SQLiteLog(path) as log, SQLiteLog(path) as another:
+        producer = await log.create('a')
+        await producer.append(some(1))
+        for file in path.parent.glob('streams.db-*'):
+            file.unlink()
+        await producer.append(some(1, 1))
+        with pytest.raises(StoreError, match=r'cannot be read or written: .* \(-wal, -shm\)'):
+            await another.read('a')
+
+
 async def test_the_file_may_be_an_applications_own(path: Path) -> None:
     application = sqlite3.connect(path, isolation_level=None)
     application.execute('CREATE TABLE users (name TEXT)')

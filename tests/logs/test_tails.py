@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 
 import pytest
@@ -226,3 +227,53 @@ async def test_a_log_that_is_closed_does_not_wait_for_a_backend_that_is_gone() -
         with pytest.raises(StoreUnavailable):
             await append
     assert backend.opened == 1
+
+
+class Counting(MemoryBackend):
+    """Counts the entries that are read."""
+
+    read = 0
+
+    async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
+        parts = await super().fetch(wanted)
+        self.read += sum(len(part.entries) for part in parts if part is not None)
+        return parts
+
+
+async def test_a_long_stream_is_followed_from_its_beginning_without_being_loaded_first() -> None:
+    backend = Counting()
+    count = 100_000
+    async with StreamLog(backend) as log, StreamLog(backend) as writer:
+        producer = await writer.create('a')
+        await producer.append(some(count))
+        follower = await log.follow('a')
+        part = await anext(follower)
+        assert (part.start, backend.read) == (0, 2000)
+        assert follower.tail.entries == []
+        late = await log.follow('a', offset=count - 10)
+        assert (await next_entries(late))[-1] == some(1, count - 1)[0]
+        await producer.close(some(1, count))
+        assert [*part.entries, *await everything(follower)] == some(count + 1)
+        assert backend.read < count + 4000
+
+
+async def test_who_was_cut_off_for_long_does_not_load_all_that_was_written_meanwhile() -> None:
+    backend = Counting()
+    async with StreamLog(backend) as log, StreamLog(backend) as writer:
+        producer = await writer.create('a')
+        followers = [await log.follow('a') for _ in range(3)]
+        await producer.append(some(50_000))
+        await asyncio.sleep(0)
+        await producer.close()
+        for follower in followers:
+            assert await everything(follower) == some(50_000)
+        assert backend.read <= 3 * 50_000 + 10_000
+
+
+async def test_many_small_entries_do_not_take_many_times_as_much_as_large_ones() -> None:
+    async with StreamLog(MemoryBackend()) as log:
+        producer = await log.create('a')
+        for _ in range(100):
+            await producer.append([b'%d' % number for number in range(5000)])
+        held = producer.tail.entries
+        assert sum(sys.getsizeof(entry) for entry in held) + sys.getsizeof(held) < 1.2 * tail.WINDOW

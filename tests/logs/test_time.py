@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 
 import pytest
@@ -97,3 +98,24 @@ async def test_patience_has_an_end_and_without_one_a_write_is_tried_every_second
         assert await producer.append(some(1)) == 1
         assert 100 <= now() - began <= 101
         assert 100 <= backend.tries <= 107
+
+
+async def made_and_dropped(log: StreamLog, name: str, *, is_read: bool) -> None:
+    producer = await log.create(name, ttl=30)
+    await producer.append(some(2))
+    if is_read:
+        follower = await log.follow(name)
+        await producer.close()
+        assert len((await anext(follower)).entries) == 2
+
+
+async def test_ten_thousand_streams_that_expire_leave_nothing_in_the_process() -> None:
+    backend = MemoryBackend()
+    async with StreamLog(backend) as log:
+        for number in range(10_000):
+            await made_and_dropped(log, f's{number}', is_read=number % 2 == 0)
+        await asyncio.sleep(100)
+        gc.collect()
+        # What they are kept in.
+        held = [backend._streams, log._tails, log._producers, log._due]  # pyright: ignore[reportPrivateUsage]
+        assert [len(one) for one in held] == [0, 0, 0, 0]

@@ -11,7 +11,7 @@ import pytest
 from pydantic_ai import Agent
 
 from pydantic_ai_streaming import RunStream
-from pydantic_ai_streaming.errors import StoreUnavailable
+from pydantic_ai_streaming.errors import StoreError, StoreUnavailable
 from pydantic_ai_streaming.logs import MemoryBackend, StreamLog, Write
 from pydantic_ai_streaming.serve import Frames, StreamRunner
 from pydantic_ai_streaming.testing import ScriptedModel
@@ -113,3 +113,68 @@ async def test_a_log_that_was_away_for_longer_than_the_lease_costs_nobody_alive_
     # Who is dead in spite of that is told from those who live soon after.
     assert how == 'lost'
     assert at < 4.8 + 3 * LEASE + LEASE + 3
+
+
+class Torn(MemoryBackend):
+    """Has a stream that cannot be read."""
+
+    torn = ''
+
+    async def fetch(self, wanted: Any) -> Any:
+        if any(one.stream_id == self.torn for one in wanted):
+            raise StoreError('the head of a stream is torn', reason='damaged')
+        return await super().fetch(wanted)
+
+
+async def test_a_stream_that_cannot_be_read_keeps_no_other_from_its_end_and_is_told_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    backend = Torn()
+    backend.torn, *lost = await left_behind(backend, 250)
+    async with runner_on(backend) as one:
+        ends = await asyncio.gather(*(finish(one, stream_id) for stream_id in lost))
+        await asyncio.sleep(3 * LEASE)
+    assert {how for how, _ in ends} == {'lost'}
+    told = [record.getMessage() for record in caplog.records if record.levelname == 'ERROR']
+    assert told == [
+        'A stream without a producer cannot be ended, and that is tried again: The head of a stream is torn'
+    ]
+
+
+class Leaping(MemoryBackend):
+    """Its clock may be put forward."""
+
+    leap = 0.0
+
+    def _write(self, write: Write, now: float) -> Any:
+        return super()._write(write, now + self.leap)
+
+    async def lapsed(self) -> Sequence[str]:
+        now = asyncio.get_running_loop().time() + self.leap
+        return [one.head.stream_id for one in self._streams.values() if one.head.lapsed(now)]
+
+
+async def test_a_process_does_not_take_the_streams_that_it_writes_itself_for_those_of_one_that_is_gone() -> None:
+    backend = Leaping()
+    async with runner_on(backend) as runner:
+        stream_id = await runner.start(run(20))
+        ending = asyncio.create_task(finish(runner, stream_id))
+        await asyncio.sleep(0.5)
+        backend.leap = 60.0
+        assert (await ending)[0] == 'complete'
+
+
+async def test_a_clock_that_is_put_forward_costs_nobody_alive_his_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = Leaping()
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr('time.time', lambda: loop.time() + backend.leap)
+    async with runner_on(backend) as one, runner_on(backend) as other:
+        streams = [await runner.start(run(20)) for runner in (one, other)]
+        (lost,) = await left_behind(backend, 1)
+        ends = [asyncio.create_task(finish(one, stream_id)) for stream_id in (*streams, lost)]
+        await asyncio.sleep(0.5)
+        backend.leap = 60.0
+        *alive, dead = await asyncio.gather(*ends)
+    assert [how for how, _ in alive] == ['complete'] * 2
+    assert dead[0] == 'lost'
+    assert dead[1] < LEASE + 2

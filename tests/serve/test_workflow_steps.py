@@ -36,11 +36,12 @@ class Worker:
 
     def __init__(self, backend: MemoryBackend, **settings: Any) -> None:
         self.step: str | None = None
+        self.workflow_id = 'flow'
         self.streams = WorkflowStreams(
-            lambda: StreamLog(backend, lease=3.0), where=lambda: WorkflowStep('flow', self.step), **settings
+            lambda: StreamLog(backend, lease=3.0), where=lambda: WorkflowStep(self.workflow_id, self.step), **settings
         )
 
-    async def run(self, step: str, *pieces: str, fails: bool = False) -> None:
+    async def run(self, step: str | None, *pieces: str, fails: bool = False) -> None:
         self.step = step
         async with asyncio.timeout(60):
             await self.streams.write(NO_CONTEXT, events(pieces, fails=fails))
@@ -105,6 +106,23 @@ async def test_another_process_waits_for_the_lease_of_one_that_is_gone_and_not_f
     assert clock() - began < 0.2
     assert await texts(third.streams.log) == ['one ', 'two ', 'three ', 'four']
     await third.streams.close()
+
+
+async def test_a_workflow_that_waits_for_another_process_holds_up_no_other() -> None:
+    backend = MemoryBackend()
+    other = StreamLog(backend, lease=3.0)
+    held = await other.create('flow')
+    worker = Worker(backend)
+    waiting = asyncio.create_task(worker.run('1', 'one '))
+    await asyncio.sleep(5)
+    worker.workflow_id = 'another'
+    async with asyncio.timeout(1):
+        await worker.run('1', 'one ')
+    assert not waiting.done()
+    held.over = True
+    await other.close()
+    await waiting
+    await worker.streams.close()
 
 
 async def test_a_process_that_comes_to_after_its_lease_writes_nothing_and_its_step_does_not_fail() -> None:
@@ -175,6 +193,160 @@ async def test_a_workflow_that_is_cancelled_ends_its_stream_and_a_process_that_e
         assert await worker.streams.log.lapsed() == ['flow']  # another process may have it at once
     else:
         assert (await frames(worker.streams.log))[-1] == last
+    await worker.streams.close()
+
+
+class Engine:
+    """Cancels workflows, after it could not be reached so often."""
+
+    def __init__(self, *, ends_by: BaseException | None = None, away: int = 0, seconds: float = 0.0) -> None:
+        self.ends_by = ends_by
+        self.away = away
+        self.seconds = seconds
+        self.cancelled: list[str] = []
+
+    async def cancel(self, workflow_id: str) -> BaseException | None:
+        await asyncio.sleep(self.seconds)
+        if self.away:
+            self.away -= 1
+            raise ConnectionError('the engine is out of reach')
+        self.cancelled.append(workflow_id)
+        return self.ends_by
+
+
+async def workflow(worker: Worker, *steps: str) -> None:
+    async with worker.streams.run():
+        for step in steps:
+            await worker.run(step, *[f'{step}.{number} ' for number in range(50)])
+
+
+@pytest.mark.parametrize('ends_by', [EngineCancels('enough'), None])
+async def test_a_stop_ends_a_step_that_is_under_way_by_what_its_engine_says(ends_by: BaseException | None) -> None:
+    backend, engine = MemoryBackend(), Engine(ends_by=ends_by)
+    worker = Worker(backend, cancel=engine.cancel)
+    running = asyncio.create_task(workflow(worker, '1', '2'))
+    await asyncio.sleep(1.05)
+    async with StreamLog(backend) as another:
+        assert await another.stop('flow')
+        await asyncio.wait([running])
+        assert (await frames(another))[-1] == {'type': 'end', 'finish': 'stopped'}
+        assert len(await texts(another)) < 15
+    assert engine.cancelled == ['flow']
+    if ends_by is None:
+        assert running.cancelled()
+    else:
+        assert running.exception() is ends_by
+    await worker.streams.close()
+
+
+async def test_a_workflow_that_is_run_again_after_a_stop_is_not_stopped_by_that_one() -> None:
+    engine = Engine(ends_by=EngineCancels())
+    worker = Worker(MemoryBackend(), cancel=engine.cancel)
+    running = asyncio.create_task(workflow(worker, '1'))
+    await asyncio.sleep(1.05)
+    await worker.streams.log.stop('flow')
+    with pytest.raises(EngineCancels):
+        await running
+    again = asyncio.create_task(workflow(worker, '1'))
+    await asyncio.sleep(1.05)
+    again.cancel()
+    await asyncio.wait([again])
+    assert again.cancelled(), 'it was its process that ended'
+    await worker.streams.close()
+
+
+async def test_a_stop_that_comes_before_the_workflow_has_begun_ends_it_when_it_does() -> None:
+    engine = Engine(ends_by=EngineCancels())
+    worker = Worker(MemoryBackend(), cancel=engine.cancel)
+    await worker.streams.prepare('flow')
+    assert await worker.streams.log.stop('flow')
+    with pytest.raises(EngineCancels):
+        await workflow(worker, '1', '2')
+    assert (await frames(worker.streams.log))[-1] == {'type': 'end', 'finish': 'stopped'}
+    await worker.streams.close()
+
+
+async def test_an_engine_that_is_out_of_reach_is_told_of_a_stop_when_it_is_back() -> None:
+    engine = Engine(ends_by=EngineCancels(), away=3)
+    worker = Worker(MemoryBackend(), cancel=engine.cancel)
+    running = asyncio.create_task(workflow(worker, '1', '2'))
+    await asyncio.sleep(1.05)
+    await worker.streams.log.stop('flow')
+    await asyncio.sleep(2.5)
+    assert not running.done(), 'it would be run again'
+    with pytest.raises(EngineCancels):
+        await running
+    assert engine.cancelled == ['flow']
+    await worker.streams.close()
+
+
+async def test_a_process_that_ends_while_its_engine_is_told_of_a_stop_leaves_no_stream_without_an_end() -> None:
+    engine = Engine(seconds=5.0)
+    worker = Worker(MemoryBackend(), cancel=engine.cancel)
+    running = asyncio.create_task(workflow(worker, '1', '2'))
+    await asyncio.sleep(1.05)
+    await worker.streams.log.stop('flow')
+    await asyncio.sleep(1.0)
+    running.cancel()
+    await asyncio.wait([running])
+    assert (await frames(worker.streams.log))[-1] == {'type': 'end', 'finish': 'stopped'}
+    await worker.streams.close()
+
+
+async def test_the_end_of_a_process_is_not_taken_for_a_stop() -> None:
+    engine = Engine(ends_by=EngineCancels())
+    worker = Worker(MemoryBackend(), cancel=engine.cancel)
+    running = asyncio.create_task(workflow(worker, '1'))
+    await asyncio.sleep(1.05)
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+    assert (await frames(worker.streams.log))[-1]['type'] == 'text'
+    assert engine.cancelled == []
+    await worker.streams.close()
+
+
+@pytest.mark.parametrize('seconds', [0.0, 1.0])
+async def test_a_workflow_whose_process_is_gone_is_stopped_by_whoever_asks_as_soon_as_its_lease_has_lapsed(
+    seconds: float,
+) -> None:
+    backend, engine = MemoryBackend(), Engine()
+    gone, other = Worker(backend), Worker(backend, cancel=engine.cancel)
+    await gone.run('1', 'one ')
+    await gone.streams.log.close()
+    await asyncio.sleep(seconds)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    assert await other.streams.stop('flow')
+    assert clock() - began < 4.0
+    assert engine.cancelled == ['flow']
+    assert (await frames(other.streams.log))[-1] == {'type': 'end', 'finish': 'stopped'}
+    assert not await other.streams.stop('flow')
+    await other.streams.close()
+
+
+async def test_a_stop_waits_for_the_process_that_runs_the_workflow_to_end_its_stream() -> None:
+    backend, engine = MemoryBackend(), Engine(ends_by=EngineCancels())
+    worker, other = Worker(backend, cancel=engine.cancel), Worker(backend, cancel=engine.cancel)
+    running = asyncio.create_task(workflow(worker, '1', '2'))
+    await asyncio.sleep(1.05)
+    assert await other.streams.stop('flow')
+    with pytest.raises(EngineCancels):
+        await running
+    told = await frames(other.streams.log)
+    assert told[-1] == {'type': 'end', 'finish': 'stopped'}
+    assert [one['type'] for one in told].count('end') == 1
+    for one in (worker, other):
+        await one.streams.close()
+
+
+async def test_a_stop_of_a_workflow_whose_engine_cannot_cancel_does_nothing_to_it() -> None:
+    worker = Worker(MemoryBackend())
+    running = asyncio.create_task(workflow(worker, '1'))
+    await asyncio.sleep(1.05)
+    assert await worker.streams.stop('flow')
+    await running
+    assert (await frames(worker.streams.log))[-1] == {'type': 'end', 'finish': 'complete'}
     await worker.streams.close()
 
 

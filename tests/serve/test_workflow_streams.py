@@ -1,4 +1,4 @@
-"""A workflow of DBOS whose process is killed in mid step: who reads along sees each piece once."""
+"""A workflow of DBOS whose process is killed in mid step, or that is stopped: who reads along sees each piece once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,63 @@ async def test_without_it_what_was_seen_before_the_kill_comes_twice(tmp_path: Pa
     seen = tokens_of(frames)
     twice = [token for token in TOKENS if seen.count(token) == 2]
     assert len(twice) >= KILLED_AFTER
+
+
+async def stopped(directory: Path, stream_id: str, *, by: Callable[[SQLiteLog], Awaitable[object]]) -> list[Any]:
+    """The frames of a workflow that somebody stops while it runs."""
+    frames: list[dict[str, Any]] = []
+    async with SQLiteLog(directory / 'streams.db') as log, asyncio.timeout(60):
+        following = asyncio.create_task(followed(log, stream_id, frames))
+        running = await worker(directory, stream_id)
+        await until(lambda: len(tokens_of(frames)) >= KILLED_AFTER, within=30)
+        await by(log)
+        await following
+        assert await running.wait() == 0
+    return frames
+
+
+async def assert_is_over(directory: Path) -> None:
+    """Nobody goes on with it."""
+    again = await worker(directory)
+    assert await again.wait() == 0
+    assert (directory / 'status').read_text() == 'CANCELLED'
+    assert (directory / 'attempts').read_text() == '.'
+
+
+async def test_who_stops_the_stream_in_another_process_has_the_workflow_cancelled_in_mid_step(tmp_path: Path) -> None:
+    frames = await stopped(tmp_path, 'flow', by=lambda log: log.stop('flow'))
+    assert frames[-1] == {'type': 'end', 'finish': 'stopped'}
+    assert len(tokens_of(frames)) < len(TOKENS) - 10, 'the step was not waited for'
+    await assert_is_over(tmp_path)
+
+
+async def test_a_stop_that_comes_when_no_process_runs_the_workflow_is_obeyed_by_the_next(tmp_path: Path) -> None:
+    frames: list[dict[str, Any]] = []
+    async with SQLiteLog(tmp_path / 'streams.db') as log, asyncio.timeout(60):
+        following = asyncio.create_task(followed(log, 'flow', frames))
+        first = await worker(tmp_path, 'flow')
+        await until(lambda: len(tokens_of(frames)) >= KILLED_AFTER, within=30)
+        first.kill()
+        await first.wait()
+        assert await log.stop('flow')
+        second = await worker(tmp_path)
+        assert await second.wait() == 0
+        await following
+    assert frames[-1] == {'type': 'end', 'finish': 'stopped'}
+    assert len(tokens_of(frames)) < len(TOKENS) - 10
+    assert (tmp_path / 'status').read_text() == 'CANCELLED'
+
+
+async def test_a_workflow_that_no_process_runs_can_be_stopped_for_good(tmp_path: Path) -> None:
+    frames: list[dict[str, Any]] = []
+    async with SQLiteLog(tmp_path / 'streams.db') as log, asyncio.timeout(60):
+        following = asyncio.create_task(followed(log, 'flow', frames))
+        first = await worker(tmp_path, 'flow')
+        await until(lambda: len(tokens_of(frames)) >= KILLED_AFTER, within=30)
+        first.kill()
+        await first.wait()
+        stopping = await worker(tmp_path, 'stop', 'flow')
+        assert await stopping.wait() == 0
+        await following
+    assert frames[-1] == {'type': 'end', 'finish': 'stopped'}
+    await assert_is_over(tmp_path)

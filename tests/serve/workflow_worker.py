@@ -1,6 +1,7 @@
 """A process that runs a workflow of DBOS, to be killed: `python -m tests.serve.workflow_worker DIRECTORY WORKFLOW`.
 
-Without a workflow it only goes on with what others have left, and ends when that is done.
+Without a workflow it only goes on with what others have left, and ends when that is done. With `stop` before the
+workflow it stops that, and runs nothing.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOS, SetWorkflowID
+from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync, error
 from pydantic_ai import Agent
 from pydantic_ai.durable_exec.dbos import DBOSDurability
 from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart
@@ -87,16 +89,38 @@ async def answer(prompt: str) -> str:
         return (await agent.run(prompt)).output
 
 
+async def ended(workflow: str) -> None:
+    """Wait for the end of a workflow, and write down how that was."""
+    handle: WorkflowHandleAsync[str] = await DBOS.retrieve_workflow_async(workflow)
+    with suppress(error.DBOSAwaitedWorkflowCancelledError):
+        await handle.get_result()
+    (directory / 'status').write_text((await handle.get_status()).status)
+
+
 async def main() -> None:
     url = f'sqlite:///{directory}/dbos.db'
-    DBOS(config={'name': 'tides', 'system_database_url': url, 'log_level': 'ERROR'})
+    stops = sys.argv[2:3] == ['stop']
+    # A process of another version goes on with nothing of what this one has left.
+    version = 'stops' if stops else 'runs'
+    DBOS(
+        config={
+            'name': 'tides',
+            'system_database_url': url,
+            'log_level': 'ERROR',
+            'application_version': version,
+        }
+    )
     DBOS.launch()
-    if len(sys.argv) > 2:
+    if stops:
+        await streams.stop(sys.argv[3])
+        await streams.close()
+    elif len(sys.argv) > 2:
         with SetWorkflowID(sys.argv[2]):
-            await (await DBOS.start_workflow_async(answer, 'When?')).get_result()
+            await DBOS.start_workflow_async(answer, 'When?')
+        await ended(sys.argv[2])
     else:
         for workflow in await DBOS.list_workflows_async():
-            await (await DBOS.retrieve_workflow_async(workflow.workflow_id)).get_result()
+            await ended(workflow.workflow_id)
     DBOS.destroy()
 
 

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ['connected', 'described', 'driver', 'refusal', 'translated']
 
+_DENIED = "The user executing the script can't"
+"""How Redis 7 says inside a script that a permission is missing."""
+
+_LATER = re.compile(r'\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|NOREPLICAS|TRYAGAIN)\b')
+"""Codes of a server that is there, and cannot do anything just now."""
+
 
 def driver(module: str = '', *, user: str) -> Any:
     """The driver, or one of its modules.
@@ -86,8 +92,12 @@ def translated(error: OSError | RedisError, *, place: str, user: str) -> StoreEr
         )
     if isinstance(error, errors.ReadOnlyError):
         return StoreError(f'{place} is read-only: {said}. Connect to the primary server.', reason='read_only')
-    if isinstance(error, errors.AuthenticationError | errors.AuthorizationError | errors.NoPermissionError):
-        return StoreError(f'{place} refuses: {said}. Check user, password and permissions.', reason='refused')
+    denied = errors.AuthenticationError | errors.AuthorizationError | errors.NoPermissionError
+    if isinstance(error, denied) or _DENIED in said:
+        what = 'user, password and permissions (for scripts, keys and channels)'
+        return StoreError(f'{place} refuses: {said}. Check {what}.', reason='refused')
+    if isinstance(error, errors.ClusterDownError | errors.TryAgainError) or _LATER.search(said):
+        return StoreUnavailable(f'{place} can do nothing just now: {said}. Try again.')
     if isinstance(error, OSError | errors.ConnectionError | errors.TimeoutError):
         return StoreUnavailable(f'{place} cannot be reached, or the connection was lost: {said}.')
     return StoreError(f'{place} has failed: {said}.')

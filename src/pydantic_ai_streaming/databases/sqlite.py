@@ -86,6 +86,11 @@ def translated(error: sqlite3.Error, *, place: str, timeout: float) -> StoreErro
             '`sqlite3 FILE .recover`.',
             reason='damaged',
         )
+    if code == sqlite3.SQLITE_IOERR:
+        return StoreError(
+            f'{place} cannot be read or written: {error}. Is the disk in order, and are the files beside it (-wal, '
+            '-shm) as they were? If they were removed, end all processes that use it.'
+        )
     return StoreError(f'{place} has failed: {error}.')
 
 

@@ -7,6 +7,7 @@ is one: to create it, to append, to close, to renew a lease or take a lapsed one
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
@@ -117,7 +118,8 @@ class Write:
         lease: The producer is alive for so many seconds from now.
         take_over: Become the producer, in an epoch of its own. Refused while the last one is alive.
         details: What is kept with the stream from now on; `None` leaves it.
-        expires_in: The stream is forgotten so many seconds from now. One with a `ttl` lives on with its next write.
+        expires_in: The stream is forgotten so many seconds from now (`math.inf`: never). One with a `ttl` lives on with
+            its next write.
         delete: Forget the stream.
     """
 
@@ -247,7 +249,9 @@ def apply(head: Head | None, write: Write, now: float) -> Head | Refusal | None:
 
 def _expiry(head: Head, write: Write, now: float) -> float | None:
     seconds = head.ttl if write.expires_in is None else write.expires_in
-    return head.expires_at if seconds is None else now + seconds
+    if seconds is None:
+        return head.expires_at
+    return None if seconds == math.inf else now + seconds
 
 
 def _refused(head: Head, write: Write, now: float) -> RefusalReason | None:

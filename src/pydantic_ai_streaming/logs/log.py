@@ -6,19 +6,22 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+import time
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Final, Self
 from weakref import WeakSet, WeakValueDictionary
 
 from ..aio.closing import drain
-from ..errors import StoreUnavailable, StreamFenced, StreamLogError, StreamMissing
+from ..errors import StreamFenced, StreamLogError, StreamMissing
 from .backend import LogBackend
 from .group_commit import GroupCommit, Outcome
 from .heads import SLICE_BYTES, Head, Refusal, Slice, Wanted, Write, is_name, storable
+from .leaps import Leaps
 from .producer import Producer
-from .tail import Follower, Tail
+from .tail import FETCHES, Follower, Tail
+from .upkeep import for_ever
 
 __all__ = ['StreamLog']
 
@@ -60,6 +63,7 @@ class StreamLog:
         self._commits = GroupCommit(self._commit)
         self._tails: WeakValueDictionary[str, Tail] = WeakValueDictionary()
         self._producers: WeakSet[Producer] = WeakSet()
+        self._leaps = Leaps(lease)
         self._due: set[str] = set()
         self._alarm = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
@@ -84,7 +88,7 @@ class StreamLog:
         await self._backend.open()
         self._alarm, self._due = asyncio.Event(), set()  # of this loop: a log that was closed may be opened in another
         self._tasks = [
-            asyncio.create_task(self._for_ever(work), name=f'pydantic-ai-streaming log {work.__name__.strip("_")}')
+            asyncio.create_task(for_ever(work), name=f'pydantic-ai-streaming log {work.__name__.strip("_")}')
             for work in (self._listen, self._catch_up, self._renew, self._sweep)
         ]
 
@@ -245,9 +249,16 @@ class StreamLog:
         return await self._backend.owned(owner) if is_name(owner) else []
 
     async def lapsed(self) -> Sequence[str]:
-        """The streams whose producer is gone without having closed them."""
+        """The streams whose producer is gone without having closed them.
+
+        Those that are written here are not among them, and just after a leap of the clock there are none: their leases
+        have lapsed because nobody had the time to renew them.
+        """
         await self.open()
-        return await self._backend.lapsed()
+        has_leapt = self._leaps.lately(wall=time.time(), now=asyncio.get_running_loop().time())
+        names = await self._backend.lapsed()
+        mine = {one.stream_id for one in self._producers if not (one.over or one.fenced)}
+        return [] if has_leapt else [one for one in names if one not in mine]
 
     async def write(self, write: Write) -> Head | None:
         """Do a write of any kind; returns what has become of the stream, `None` if it is deleted.
@@ -324,9 +335,15 @@ class StreamLog:
     async def _refresh(self, stream_ids: Iterable[str]) -> None:
         known = [(one, tail) for one in stream_ids if (tail := self._tails.get(one)) is not None]
         wanted = {one: tail for one, tail in known if tail.head is not None and not tail.gone}
+        fetches = 0
         while wanted:
+            fetches += 1
+            for stream_id, tail in tuple(wanted.items()):
+                if fetches > FETCHES or tail.lacks > FETCHES * REFRESHED_AT_ONCE:
+                    tail.skip()
+                    del wanted[stream_id]
             missing = [Wanted(one, tail.end, REFRESHED_AT_ONCE) for one, tail in wanted.items()]
-            parts = await self._backend.fetch(missing)
+            parts = await self._backend.fetch(missing) if missing else ()
             for (stream_id, tail), part in zip(tuple(wanted.items()), parts, strict=True):
                 tail.see(part)
                 if tail.behind and part is not None and not part.entries and part.end < part.head.length:
@@ -361,18 +378,6 @@ class StreamLog:
             await self._backend.sweep()
             # Nobody tells of what has expired; and should a change have been lost on its way, it is found here.
             self._fetch_soon(set(self._tails))
-
-    async def _for_ever(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Begin anew after a failure: a backend that cannot be reached is there again some time."""
-        while True:
-            pause = 0.2
-            try:
-                await work()
-            except Exception as error:
-                if not isinstance(error, StoreUnavailable):
-                    logger.exception('A stream log has failed, and goes on')
-                    pause = 1.0
-            await asyncio.sleep(pause)
 
 
 def _error(write: Write, refusal: Refusal) -> StreamLogError:

@@ -78,7 +78,7 @@ class RedisBackend(LogBackend):
         else:
             self._client = self._server
         try:
-            refuse_newer(f'{self}', found=int(await self._run(OPEN, VERSION)), known=VERSION)
+            refuse_newer(f'{self}', found=int(await self._run(OPEN, VERSION, self._name)), known=VERSION)
         except BaseException:
             await self.close()
             raise
@@ -179,8 +179,8 @@ class RedisBackend(LogBackend):
         now = self._now()
         return [head for head in heads if head.owner == owner and not head.expired(now)]
 
-    async def sweep(self) -> None:  # noqa: D102 - Redis removes by itself what has expired
-        pass
+    async def sweep(self) -> None:  # noqa: D102 - Redis removes by itself what has expired, but for its lease
+        await self._run(LAPSED)
 
     async def changes(  # noqa: D102
         self, watched: Callable[[], Collection[str]]

@@ -20,11 +20,17 @@ local time = redis.call('TIME')
 local now = string.format('%d.%06d', time[1], time[2])
 """
 
+# the version, who opens it
+#
+# A replica, or a server without memory, can be read. Whoever may not publish is told so before they have written
+# anything that nobody hears of.
 OPEN = (
     _NOW
     + """
-redis.call('SET', KEYS[1] .. ':log:version', ARGV[1], 'NX')
-return {now, redis.call('GET', KEYS[1] .. ':log:version')}
+local key = KEYS[1] .. ':log:version'
+redis.call('PUBLISH', KEYS[1] .. ':log:changes', ARGV[2] .. ' []')
+if redis.call('EXISTS', key) == 0 then redis.call('SET', key, ARGV[1]) end
+return {now, redis.call('GET', key)}
 """
 )
 
@@ -49,7 +55,7 @@ local function delete(id, revisions, owner)
     if type(kept) == 'number' then redis.call('EXPIRE', p .. ':head:' .. id, 60) end
 end
 
-local function index(id, expires, leased, owner)
+local function index(id, is_new, expires, leased, owner)
     if leased == '' then
         redis.call('ZREM', p .. ':leases', id)
     else
@@ -58,6 +64,8 @@ local function index(id, expires, leased, owner)
     if owner ~= '' then
         local key = p .. ':owner' .. owner
         local left = redis.call('PTTL', key)
+        -- Of an owner who has a stream that is kept for ever, the key would never expire.
+        if is_new == '1' then redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. now) end
         redis.call('ZADD', key, expires == '' and '+inf' or expires / 1000, id)
         if expires == '' then
             redis.call('PERSIST', key)
@@ -85,7 +93,7 @@ local function write(id, revisions, head, is_new, expires, leased, owner, offset
         -- Later, so that nobody finds a stream without its entries.
         redis.call('PEXPIREAT', stream, expires + 60000)
     end
-    index(id, expires, leased, owner)
+    index(id, is_new, expires, leased, owner)
 end
 
 for i = 2, #ARGV, 12 do

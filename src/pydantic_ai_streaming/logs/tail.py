@@ -12,6 +12,13 @@ __all__ = ['Follower', 'Tail']
 WINDOW = 4 * 2**20
 """Bytes of a stream that are kept for those who follow it; who is further behind reads from the backend."""
 
+BESIDE = 64
+"""Bytes that an entry takes beside its own, about: many small ones are not to take many times as much."""
+
+FETCHES = 8
+"""So many times in a row what is missing is fetched, at most. If that is not all, each reader goes the rest of the way
+by itself, from the backend, and here it goes on from the end."""
+
 CROWD = 32
 """So many who wait at once are told of a change no sooner than the loop has had as long for others as it took to tell
 them of the last one."""
@@ -72,6 +79,11 @@ class Tail:
         """Whether the stream has entries that are to be fetched."""
         return not self.gone and (self.head is None or self.end < self.head.length)
 
+    @property
+    def lacks(self) -> int:
+        """How many those are, as far as is known."""
+        return 0 if self.head is None else self.head.length - self.end
+
     def see(self, part: Slice | None) -> None:
         """Take up what was read or written of the stream, as far as it is new; `None` if it is not there."""
         if self.gone:
@@ -82,7 +94,7 @@ class Tail:
             new = part.end - self.end
             if part.start <= self.end and new > 0:
                 self.entries += part.entries[len(part.entries) - new :]
-                self._size += sum(map(len, part.entries[len(part.entries) - new :]))
+                self._size += sum(map(len, part.entries[len(part.entries) - new :])) + BESIDE * new
                 self._trim()
             elif self.head is not None and part.head.version <= self.head.version:
                 return
@@ -95,10 +107,16 @@ class Tail:
         if self._size > WINDOW:
             drop = 0
             while self._size > WINDOW // 2 and drop < len(self.entries) - 1:
-                self._size -= len(self.entries[drop])
+                self._size -= len(self.entries[drop]) + BESIDE
                 drop += 1
             del self.entries[:drop]
             self.start += drop
+
+    def skip(self) -> None:
+        """Let go of what is here, and go on from the end of the stream."""
+        if self.head is not None:
+            self.entries, self._size, self.start = [], 0, self.head.length
+            self._wake()
 
     def part(self, offset: int, limit: int, size: int) -> Slice:
         """What is here from an offset on, cut as `cut` does: the same for all who ask for the same."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,6 +20,7 @@ from .event_ids import offset_of, single
 from .following import FollowResponse
 from .limits import Viewers
 from .origins import Origins
+from .owners import Authorize, owner_of
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .session import Session
@@ -30,11 +30,7 @@ from .wire import AG_UI, AI_SDK, FORMATS, WireFormat
 if TYPE_CHECKING:
     from pydantic_ai.agent import AbstractAgent
 
-__all__ = ['Authorize', 'Start', 'stream_router']
-
-Authorize: TypeAlias = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
-"""Says who asks: the owner of what they start, who alone may follow, stop and list it. Raises Starlette's
-`HTTPException` for whom it does not know."""
+__all__ = ['Start', 'stream_router']
 
 Endpoint: TypeAlias = Callable[[Request, str | None], Awaitable[Response]]
 
@@ -319,13 +315,7 @@ class _Routes:
         return answer
 
     async def _owner(self, connection: HTTPConnection) -> str | None:
-        if self._authorize is None:
-            return None
-        said: Any = self._authorize(connection)  # of whatever type: it is the program's
-        owner: Any = await said if inspect.isawaitable(said) else said
-        if owner is not None and not isinstance(owner, str):
-            raise TypeError(f'authorize has returned a {type(owner).__name__}: use the name of the owner, or None')
-        return owner
+        return None if self._authorize is None else await owner_of(self._authorize, connection)
 
 
 def _nothing_more() -> Response:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from ..aio.closing import drain, over
-from ..errors import RunnerClosed, StoreUnavailable, StreamLogError
+from ..errors import RunnerClosed, StoreError, StoreUnavailable, StreamLogError
 from ..logs.heads import Write
 from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
@@ -308,7 +308,7 @@ class StreamRunner:
         """Write the last entries of streams whose process has died."""
         clock, lease = asyncio.get_running_loop().time, self.log.lease
         twice = lease * 2 / 3  # in which who lives renews a lease twice
-        looked, ending_from = clock(), 0.0
+        looked, ending_from, told = clock(), 0.0, ''
         while True:
             try:
                 lapsed = await self.log.lapsed()
@@ -322,6 +322,10 @@ class StreamRunner:
                 looked = clock()
             except StoreUnavailable:
                 pass  # it is there again some time
+            except StoreError as error:
+                if str(error) != told:
+                    told = str(error)
+                    logger.error('A stream without a producer cannot be ended, and that is tried again: %s', error)
             except Exception:
                 logger.exception('Looking after streams without a producer has failed, and goes on')
             await asyncio.sleep(min(1.0, lease / 4))

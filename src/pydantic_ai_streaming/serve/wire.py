@@ -26,6 +26,7 @@ __all__ = [
     'WireFormat',
     'ending_of',
     'frames_in',
+    'is_frame',
     'last_frame',
 ]
 
@@ -161,17 +162,25 @@ class Frames(WireFormat):
         yield last_frame(how)
 
     def payload(self, entry: bytes) -> bytes | None:  # noqa: D102 - as WireFormat
-        return entry if entry.startswith(b'{') else None
+        return entry if is_frame(entry) else None
 
     def cut_off(self, how: Ending) -> list[str]:  # noqa: D102 - as WireFormat
         return [last_frame(how)]
 
 
+def is_frame(entry: bytes) -> bool:
+    """Whether an entry of the stream of a run is a frame, and not for clients of another format."""
+    return entry.startswith(b'{')
+
+
 def frames_in(part: Slice) -> Sequence[bytes]:
-    """The entries of a stream for a client that knows of no formats: of a run, its frames; of any other stream, all."""
+    """The entries of a stream for a client that knows of no formats: of a run, its frames; of any other stream, all.
+
+    An empty one is for nobody: a fork of a run has it in the place of what is for clients of other formats.
+    """
     if FORMATS not in part.head.details:
-        return part.entries
-    return [entry for entry in part.entries if entry.startswith(b'{')]
+        return [entry for entry in part.entries if entry] if b'' in part.entries else part.entries
+    return [entry for entry in part.entries if is_frame(entry)]
 
 
 def last_frame(how: Ending) -> str:

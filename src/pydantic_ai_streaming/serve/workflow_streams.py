@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from ..aio.closing import over
-from ..errors import StoreUnavailable, StreamLogError
+from ..errors import StreamLogError
 from ..logs.heads import Head, Write
 from ..logs.log import StreamLog
 from ..logs.producer import Producer
-from .frames import Frame, frame
+from .frames import frame
 from .step_track import StepTrack, tracks_of
 from .wire import FORMATS, Ending, Frames, ending_of, last_frame
+from .workflow_stream import AtWork, Cancel, WorkflowStream
 
 if TYPE_CHECKING:
     from pydantic_ai.tools import RunContext
 
-__all__ = ['WorkflowStep', 'WorkflowStreams', 'dbos_step']
-
-logger = logging.getLogger(__name__)
+__all__ = ['WorkflowStep', 'WorkflowStreams', 'dbos_cancel', 'dbos_step']
 
 DETAILS: Final = {FORMATS: {Frames.name: 'workflow'}}
 """What the streams are written in. Not as a list, as for a run of a `StreamRunner`, which others end when its process
@@ -54,6 +51,14 @@ def dbos_step() -> WorkflowStep:
     return WorkflowStep(DBOS.workflow_id, None if DBOS.step_id is None else str(DBOS.step_id))
 
 
+async def dbos_cancel(workflow_id: str) -> BaseException:
+    """Have DBOS cancel a workflow; what ends its step, of which DBOS then keeps nothing."""
+    from dbos import DBOS, error
+
+    await DBOS.cancel_workflow_async(workflow_id)
+    return error.DBOSWorkflowCancelledError(f'The stream of workflow {workflow_id} was stopped.')
+
+
 class WorkflowStreams:
     """Writes the runs of workflows into streams of a log, whose ids are those of the workflows.
 
@@ -65,10 +70,15 @@ class WorkflowStreams:
     The process that runs a workflow is the producer of its stream; one that has died is followed by the next when its
     lease has lapsed (`StreamLog.lease`), and what it still sends then is refused.
 
+    When somebody asks for the end of a stream (`StreamLog.stop`, from any process), the engine cancels the workflow,
+    and what goes on of it where it runs ends at once.
+
     Args:
         log: Opens a log that other processes can read, such as `lambda: SQLiteLog(path)`. It is called once for each
             event loop that workflows run in: DBOS has one of its own for those that it recovers.
         where: Says where a run is. For DBOS by default.
+        cancel: Has the engine cancel a workflow, by its id; returns what the step that is under way is to raise, or
+            `None` for `asyncio.CancelledError`. DBOS's by default, and with another `where` none: a stop does nothing.
         ttl: Seconds after its last entry after which a stream is forgotten.
         patience: Seconds that a log which cannot be reached gets to come back, before the step fails.
         steps_move: Whether the steps of a workflow may run in different processes: then each gives the stream back.
@@ -79,12 +89,14 @@ class WorkflowStreams:
         log: Callable[[], StreamLog],
         *,
         where: Callable[[], WorkflowStep] = dbos_step,
+        cancel: Cancel | None = None,
         ttl: float = 86_400.0,
         patience: float = 30.0,
         steps_move: bool = False,
     ) -> None:
         self._open_log = log
         self._where = where
+        self._cancel = dbos_cancel if cancel is None and where is dbos_step else cancel
         self._ttl = ttl
         self._patience = patience
         self._steps_move = steps_move
@@ -122,10 +134,15 @@ class WorkflowStreams:
         If the process is about to end, and the run with it, the stream is left to the process that goes on with it.
         """
         workflow_id = self._where().workflow_id
+        at_work = self._at_work(workflow_id)
         try:
-            yield
+            with at_work.going_on():
+                yield
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit):
-            await self._leave(workflow_id, self._mine.streams.get(workflow_id))
+            if at_work.is_stopping:  # nobody goes on with what its engine has cancelled
+                await self._end(workflow_id, Ending(finish='stopped'))
+            else:
+                await self._leave(workflow_id, self._mine.streams.get(workflow_id))
             raise
         except Exception as error:
             await self._end(workflow_id, ending_of(None, error, stream_id=workflow_id))
@@ -149,17 +166,48 @@ class WorkflowStreams:
         track = stream.track(step or '')
         stream.steps += 1
         try:
-            try:
-                async for event in events:
-                    stream.put(track.add(event))
-                stream.put(track.end())
-            finally:
-                await stream.flush()
+            with self._at_work(workflow_id).going_on():
+                try:
+                    async for event in events:
+                        stream.put(track.add(event))
+                    stream.put(track.end())
+                finally:
+                    await stream.flush()
         finally:
             stream.steps -= 1
             # Where the log has failed, what it has is to be read before the step is run again.
             if stream.failed or (self._steps_move and not stream.steps):
                 await self._leave(workflow_id, stream)
+
+    async def stop(self, workflow_id: str) -> bool:
+        """Stop a workflow, from any process: its engine cancels it, and its stream ends as `stopped`.
+
+        As `StreamLog.stop`, for a workflow that no process may run: that one only leaves word for the next that does.
+        This waits for the end of the stream, and where the process that ran it is gone, for its lease.
+
+        Returns:
+            Whether it had not ended.
+
+        Raises:
+            StreamMissing: There is no such stream.
+            StoreUnavailable: The log cannot be reached.
+        """
+        log = self.log
+        if not await log.stop(workflow_id):
+            return False
+        if self._cancel is not None:
+            await self._cancel(workflow_id)
+            follower = await log.follow(workflow_id, (await log.head(workflow_id)).length)
+            while not (follower.tail.head is None or follower.tail.head.closed):
+                try:
+                    heir = await log.take_over(workflow_id)
+                except StreamLogError as error:
+                    if error.reason != 'held':
+                        break  # the process that ran it has ended it
+                    await follower.wait(asyncio.get_running_loop().time() + LOOK_AGAIN)
+                else:
+                    await heir.close([last_frame(Ending(finish='stopped')).encode()], patience=self._patience)
+        return True
 
     async def close(self) -> None:
         """Leave the streams of this event loop to others, and close its log."""
@@ -169,25 +217,30 @@ class WorkflowStreams:
                 await stream.leave()
             await here.log.close()
 
+    def _at_work(self, workflow_id: str) -> AtWork:
+        return self._mine.at_work.setdefault(workflow_id, AtWork())
+
     async def _end(self, workflow_id: str, how: Ending) -> None:
         stream = await self._stream(workflow_id)
         self._mine.streams.pop(workflow_id, None)
+        self._mine.at_work.pop(workflow_id, None)  # what was stopped holds it, by its traceback
         await stream.end(last_frame(how))
 
-    async def _leave(self, workflow_id: str, stream: _Stream | None) -> None:
+    async def _leave(self, workflow_id: str, stream: WorkflowStream | None) -> None:
         if stream is not None:
             if self._mine.streams.get(workflow_id) is stream:  # and not one that was opened since
                 del self._mine.streams[workflow_id]
             await stream.leave()
 
-    async def _stream(self, workflow_id: str) -> _Stream:
+    async def _stream(self, workflow_id: str) -> WorkflowStream:
         here = self._mine
-        async with here.opening:  # the steps of a workflow may run side by side
+        # The steps of a workflow may run side by side.
+        async with here.opening.setdefault(workflow_id, asyncio.Lock()):
             if workflow_id not in here.streams:
                 here.streams[workflow_id] = await self._opened(here.log, workflow_id)
             return here.streams[workflow_id]
 
-    async def _opened(self, log: StreamLog, workflow_id: str) -> _Stream:
+    async def _opened(self, log: StreamLog, workflow_id: str) -> WorkflowStream:
         while True:
             try:
                 producer = await log.take_over(workflow_id)
@@ -199,11 +252,19 @@ class WorkflowStreams:
                 elif error.reason == 'held':
                     await asyncio.sleep(LOOK_AGAIN)  # by a process that lives, or has died a moment ago
                 else:
-                    return _Stream(log, None, {}, self._patience)  # it is over
+                    return self._written(log, workflow_id, None, {})  # it is over
         entries: list[bytes] = []
         while len(entries) < (part := await log.read(workflow_id, len(entries))).head.length:
             entries += part.entries
-        return _Stream(log, producer, tracks_of(entries), self._patience)
+        return self._written(log, workflow_id, producer, tracks_of(entries))
+
+    def _written(
+        self, log: StreamLog, workflow_id: str, producer: Producer | None, tracks: dict[str, StepTrack]
+    ) -> WorkflowStream:
+        at_work = self._at_work(workflow_id)
+        return WorkflowStream(
+            log, workflow_id, producer, tracks, patience=self._patience, at_work=at_work, cancel=self._cancel
+        )
 
 
 class _Here:
@@ -211,74 +272,8 @@ class _Here:
 
     def __init__(self, log: StreamLog) -> None:
         self.log = log
-        self.streams: dict[str, _Stream] = {}
-        self.opening = asyncio.Lock()
-
-
-class _Stream:
-    """The stream of a workflow, in the process that runs it.
-
-    `producer` is `None` if it is over, or another's: what is still written goes nowhere.
-    """
-
-    def __init__(
-        self, log: StreamLog, producer: Producer | None, tracks: dict[str, StepTrack], patience: float
-    ) -> None:
-        self._log = log
-        self._producer = producer
-        self._tracks = tracks
-        self._patience = patience
-        self._waiting: list[bytes] = []
-        self._writing: asyncio.Task[None] | None = None
-        self.steps = 0  # that are written just now
-        self.failed: StoreUnavailable | None = None
-
-    def track(self, step: str) -> StepTrack:
-        track = self._tracks.setdefault(step, StepTrack(step))
-        track.begin()
-        return track
-
-    def put(self, frames: Sequence[Frame]) -> None:
-        """Have frames written, soon: all that come while the log is busy at a time."""
-        if frames:
-            self._waiting += [one.encode() for one in frames]
-            if self._writing is None or self._writing.done():
-                self._writing = asyncio.create_task(self._write(), name='pydantic-ai-streaming write')
-
-    async def flush(self) -> None:
-        """Wait until everything is written."""
-        if self._writing is not None:
-            await over(self._writing)
-        if self.failed is not None:
-            raise self.failed
-
-    async def _write(self) -> None:
-        while self._waiting:
-            entries, self._waiting = self._waiting, []
-            if self._producer is None or self.failed:
-                return
-            try:
-                await self._producer.append(entries, patience=self._patience)
-            except StreamLogError as error:
-                # The run is not to fail for it: its engine decides who goes on with it.
-                logger.warning('Stream %s is written by this process no more: %s', self._producer.stream_id, error)
-                self._producer = None
-            except StoreUnavailable as error:
-                self.failed = error
-
-    async def end(self, last: Frame) -> None:
-        await self.flush()
-        if self._producer is not None:
-            try:
-                await self._producer.close([last.encode()], patience=self._patience)
-            except StreamLogError as error:
-                logger.warning('Stream %s was ended by another: %s', self._producer.stream_id, error)
-
-    async def leave(self) -> None:
-        """Let another process take the stream over at once."""
-        if (producer := self._producer) is not None:
-            self._producer, producer.over = None, True
-            try:
-                await self._log.write(Write(stream_id=producer.stream_id, epoch=producer.epoch, lease=0.0))
-            except (StreamLogError, StoreUnavailable) as error:
-                logger.debug('Stream %s is left when its lease has lapsed: %s', producer.stream_id, error)
+        self.streams: dict[str, WorkflowStream] = {}
+        # One for each workflow: one that waits for a lease is in nobody's way.
+        self.opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # As long as one of them goes on, or its stream is open.
+        self.at_work: WeakValueDictionary[str, AtWork] = WeakValueDictionary()

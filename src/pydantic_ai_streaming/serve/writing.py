@@ -97,8 +97,13 @@ class LogWriter:
                 # that has lapsed somebody ends it.
                 producer.over = True
                 self._cancel()
-                if not isinstance(error, StreamingError):
-                    logger.exception('Stream %s can no longer be written', producer.stream_id)
+                known = isinstance(error, StreamingError)
+                logger.warning(
+                    'Stream %s can no longer be written, and its run ends: %s',
+                    producer.stream_id,
+                    error,
+                    exc_info=None if known else error,
+                )
                 return
 
     async def _listen(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from ..errors import StoreError, StreamLogError, StreamMissing
 from ..logs import tail as tails
-from ..logs.heads import Write
+from ..logs.heads import Head, Write
 from ..logs.log import StreamLog
 from .stream_log_producer_suite import StreamLogProducerSuite
 from .stream_log_reading import LONG, everything, refused, some
@@ -345,6 +346,20 @@ class StreamLogSuite(StreamLogProducerSuite):
             await asyncio.sleep(1.6)
             assert (await another.head('a')).length == 0
             await producer.close()
+
+    async def test_a_stream_that_was_to_be_forgotten_soon_can_be_kept_after_all(
+        self, open_log: Callable[..., StreamLog]
+    ) -> None:
+        async with open_log() as log:
+            for name in ('kept', 'left'):
+                head = Head(stream_id=name, incarnation=name)
+                await log.write(Write(stream_id=name, create=head, entries=[b'one'], expires_in=0.5))
+            await log.write(Write(stream_id='kept', entries=[b'two'], expires_in=math.inf))
+            await asyncio.sleep(0.7)
+            part = await log.read('kept')
+            assert (list(part.entries), part.head.expires_at) == ([b'one', b'two'], None)
+            with pytest.raises(StreamMissing):
+                await log.read('left')
 
 
 async def _raised(work: Any) -> BaseException | None:

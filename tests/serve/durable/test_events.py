@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from pydantic_ai_streaming.core.sse import SSEDecoder
 from pydantic_ai_streaming.logs import Head, Slice
-from pydantic_ai_streaming.serve.durable.events import EVENT_SIZE, MOST_KEPT, EventWriter
+from pydantic_ai_streaming.serve.durable.events import EVENT_SIZE, KEPT_SIZE, EventWriter
 from pydantic_ai_streaming.serve.durable.offsets import offset_of
 
 
@@ -59,11 +60,29 @@ def test_who_reads_the_same_entries_later_is_told_what_is_so_by_then() -> None:
 
 def test_what_is_kept_for_the_next_client_has_a_bound() -> None:
     writer = EventWriter()
-    for number in range(10 * MOST_KEPT):
-        part = Slice(stream(number + 1), number, [b'x' * EVENT_SIZE * (1 + number % 4)])
-        list(writer.events(part, 'application/octet-stream', '7'))
-    kept = writer._kept.values()  # pyright: ignore[reportPrivateUsage] - it is what is to be bounded
-    assert 0 < sum(map(sys.getsizeof, kept)) <= MOST_KEPT * 2 * EVENT_SIZE + 100 * MOST_KEPT
+    sizes = [EVENT_SIZE, 1, 3 * EVENT_SIZE, 2 * KEPT_SIZE, KEPT_SIZE // 2, 7]
+    for number in range(200):
+        part = Slice(stream(number + 1), number, [b'x' * sizes[number % len(sizes)]])
+        list(writer.events(part, 'text/plain', '7'))
+        kept = writer._kept.values()  # pyright: ignore[reportPrivateUsage] - it is what is to be bounded
+        assert sum(map(sys.getsizeof, kept)) <= KEPT_SIZE + 40 * len(kept)
+    assert len(writer._kept) > 2  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_large_event_is_sent_in_pieces_of_what_those_who_are_abreast_share() -> None:
+    writer = EventWriter()
+    entry = json.dumps('x' * 2**20).encode()
+    part = Slice(stream(1), 0, [entry])
+    pieces = list(writer.events(part, 'application/json', '7'))
+    assert max(map(len, pieces)) == EVENT_SIZE
+    assert told(pieces)[0] == ('data', f'[{entry.decode()}]')
+    tracemalloc.start()
+    waiting = [writer.events(part, 'application/json', '7') for _ in range(50)]
+    begun = [next(one) for one in waiting]
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(begun) == 50
+    assert held < 50 * 2 * EVENT_SIZE
 
 
 @pytest.mark.parametrize('content_type', ['application/octet-stream', 'image/png', 'application/x-ndjson', ''])

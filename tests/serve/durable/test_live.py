@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from pydantic_ai_streaming.errors import StoreUnavailable
-from pydantic_ai_streaming.logs import MemoryLog, Slice, StreamLog, Wanted, Write
+from pydantic_ai_streaming.errors import StoreError, StoreFailure, StoreUnavailable, StreamMissing
+from pydantic_ai_streaming.logs import Head, MemoryLog, Refusal, Slice, StreamLog, Wanted, Write
 from pydantic_ai_streaming.logs.memory import MemoryBackend
 from pydantic_ai_streaming.serve import DurableStreams, durable_streams
+from pydantic_ai_streaming.serve.durable.offsets import token_of
 from tests.serve.durable.calls import ask, begin
 
 pytestmark = pytest.mark.virtual_time
@@ -133,6 +134,65 @@ async def test_lines_of_text_arrive_as_they_are(app: DurableStreams) -> None:
     assert [event for event, _ in call.events] == ['data', 'control']
 
 
+LONG = json.dumps(list(range(2500)))
+FORK = {'stream-forked-from': '/s'}
+
+
+async def left_half_copied(app: DurableStreams, log: StreamLog) -> None:
+    """A long fork whose maker has died over it."""
+    await ask(app, 'PUT', '/s', LONG)
+    making = begin(app, 'PUT', '/f', headers=FORK)
+    while not await length_of(log, 'f'):  # noqa: ASYNC110 - the maker takes a turn of the loop for each piece
+        await asyncio.sleep(0)
+    making.task.cancel()
+    await asyncio.wait([making.task])
+    assert 0 < await length_of(log, 'f') < 2500
+
+
+async def length_of(log: StreamLog, name: str) -> int:
+    try:
+        return (await log.head(name)).length
+    except StreamMissing:
+        return 0
+
+
+async def test_a_fork_whose_maker_has_died_is_finished_by_the_next_and_then_stays(
+    app: DurableStreams, log: StreamLog
+) -> None:
+    await left_half_copied(app, log)
+    await asyncio.sleep(50)
+    assert (await ask(app, 'PUT', '/f', headers=FORK)).status == 201
+    await asyncio.sleep(100_000)
+    assert (await ask(app, 'HEAD', '/f')).headers['stream-next-offset'].endswith('2500')
+
+
+async def test_a_fork_that_nobody_finishes_leaves_neither_entries_nor_a_name_that_is_taken(
+    app: DurableStreams, log: StreamLog
+) -> None:
+    await left_half_copied(app, log)
+    assert (await ask(app, 'PUT', '/f', '[1]')).status == 409
+    await asyncio.sleep(61)
+    assert await length_of(log, 'f') == 0
+    assert (await ask(app, 'PUT', '/f', '[1]')).status == 201
+    assert (await ask(app, 'DELETE', '/s')).status == 204
+    assert (await ask(app, 'GET', '/s')).status == 404, 'it has no fork'
+
+
+@pytest.mark.parametrize('headers', [{}, {'stream-ttl': '100'}, {'stream-expires-at': '2999-01-01T00:00:00Z'}])
+async def test_a_long_fork_lives_as_long_as_was_asked_for(
+    app: DurableStreams, log: StreamLog, headers: dict[str, str]
+) -> None:
+    await ask(app, 'PUT', '/s', LONG)
+    assert (await ask(app, 'PUT', '/f', headers={**FORK, **headers})).status == 201
+    long, now_ = await log.head('f'), now()
+    assert (await ask(app, 'PUT', '/g', headers={**FORK, **headers, 'stream-fork-offset': token_of(1)})).status == 201
+    short = await log.head('g')
+    assert (long.length, long.ttl) == (2500, short.ttl)
+    assert [None if one.expires_at is None else round(one.expires_at - now_, -1) for one in (long, short)] == [
+        None if short.expires_at is None else round(short.expires_at - now_, -1)
+    ] * 2
+
+
 class Replacing(MemoryBackend):
     """A backend in which a stream is deleted and made anew as soon as somebody has read it."""
 
@@ -182,6 +242,52 @@ async def test_a_log_out_of_reach_is_not_taken_for_a_stream_that_is_not_there() 
         await ask(app, 'POST', '/s', '2', {'stream-closed': 'true'})
         await following.done()
         assert following.said == '[1][2]', 'who follows did not notice'
+
+
+class Refusing(MemoryBackend):
+    """A backend that takes nothing, and perhaps gives nothing either."""
+
+    reason: StoreFailure | None = None
+    reads = True
+
+    def refuse(self) -> None:
+        if self.reason is not None:
+            raise StoreError('the disk behind it says no', reason=self.reason)
+
+    async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | None]:
+        self.refuse()
+        return await super().commit(writes)
+
+    async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
+        if not self.reads:
+            self.refuse()
+        return await super().fetch(wanted)
+
+
+@pytest.mark.parametrize(('reason', 'status'), [('full', 507), ('read_only', 500), ('refused', 500)])
+async def test_a_log_that_takes_nothing_is_read_all_the_same_and_its_reason_is_for_the_program_alone(
+    reason: StoreFailure, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = Refusing()
+    async with StreamLog(backend) as log:
+        app = durable_streams(log, writable=True)
+        await ask(app, 'PUT', '/s', '[1]', {'stream-ttl': '60'})
+        backend.reason = reason
+        assert (await ask(app, 'GET', '/s')).json == [1]
+        for method, url in (('POST', '/s'), ('PUT', '/new'), ('DELETE', '/s')):
+            call = await ask(app, method, url, '2')
+            assert call.status == status
+            assert b'disk' not in call.body
+        assert [record.getMessage() for record in caplog.records].count(
+            'A request could not be done: The disk behind it says no'
+        ) == 3
+        following = begin(app, 'GET', '/s?offset=-1&live=sse')
+        await asyncio.sleep(1)
+        backend.reads = False
+        assert (await ask(app, 'GET', '/s?offset=-1&live=sse')).status == status
+        following.leave()
+        await following.done()
+        assert following.said == '[1]'
 
 
 async def test_those_who_write_to_a_stream_in_turn_do_not_wait_in_turn_for_a_log_that_hangs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,6 +16,7 @@ from pydantic_ai_streaming.serve.durable.bodies import DISCARDED
 from pydantic_ai_streaming.serve.durable.forking import MOST_FORKS
 from pydantic_ai_streaming.serve.durable.kept import MOST_PRODUCERS
 from pydantic_ai_streaming.serve.durable.messages import MOST_MESSAGES
+from pydantic_ai_streaming.serve.durable.offsets import token_of
 from tests.serve.durable.calls import ask, begin
 
 WRITES = ('PUT', 'POST', 'DELETE')
@@ -178,6 +180,8 @@ BAD: list[tuple[str, dict[str, str]]] = [
     ('PUT', {'content-type': 'a/' + 'b' * 300}),
     ('PUT', {**FORK, 'stream-fork-offset': '-1'}),
     ('POST', {'stream-seq': 'x' * 300}),
+    ('POST', {'stream-expected-offset': '-1'}),
+    ('POST', {'stream-expected-offset': ''}),
     ('POST', {'producer-id': 'p' * 300, 'producer-epoch': '0', 'producer-seq': '0'}),
     ('POST', {'producer-id': 'p', 'producer-epoch': '٣', 'producer-seq': '0'}),
     ('POST', {'producer-id': 'p', 'producer-epoch': '9' * 5000, 'producer-seq': '0'}),
@@ -194,6 +198,20 @@ async def test_headers_that_cannot_be_kept_are_refused(
     assert (await ask(app, method, url, '2', headers)).status == 400
     assert (await ask(app, 'GET', '/s')).json == [1]
     assert (await ask(app, 'HEAD', '/new')).status == 404
+
+
+async def test_the_end_that_is_expected_is_compared_after_what_was_done_already(app: DurableStreams) -> None:
+    await ask(app, 'PUT', '/s')
+    at = [{'stream-expected-offset': token_of(number)} for number in range(3)]
+    turn = {'producer-id': 'p', 'producer-epoch': '0', 'producer-seq': '0'}
+    assert (await ask(app, 'POST', '/s', '1', {**at[0], **turn})).status == 200
+    assert (await ask(app, 'POST', '/s', '1', {**at[0], **turn})).status == 204, 'its answer was lost'
+    assert (await ask(app, 'POST', '/s', '2', {**at[1], 'stream-seq': 'b'})).status == 204
+    for headers in ({**at[2], 'stream-seq': 'a'}, {**at[1], 'stream-seq': 'c'}, {**at[0], 'stream-closed': 'true'}):
+        call = await ask(app, 'POST', '/s', '' if 'stream-closed' in headers else '3', headers)
+        assert (call.status, call.headers['stream-next-offset']) == (409, token_of(2))
+    assert (await ask(app, 'GET', '/s')).json == [1, 2]
+    assert (await ask(app, 'POST', '/s', headers={**at[2], 'stream-closed': 'true'})).status == 204
 
 
 async def test_what_is_kept_of_producers_has_a_bound(app: DurableStreams, log: StreamLog) -> None:
@@ -253,6 +271,18 @@ async def test_the_stream_of_a_run_can_be_read_and_forked_and_not_written(app: D
     assert 'stream-ttl' not in head.headers, 'reads do not lengthen its life'
     await producer.close()
     assert (await ask(app, 'GET', '/s?offset=now')).headers['stream-closed'] == 'true'
+
+
+@pytest.mark.parametrize('query', ['', '?offset=-1&live=sse'])
+async def test_a_fork_of_a_run_has_nothing_in_it_that_is_for_clients_of_other_formats(
+    app: DurableStreams, log: StreamLog, query: str
+) -> None:
+    producer = await log.create('s', details={'formats': ['frames', 'ai-sdk']})
+    await producer.close([b'v{"for":"others"}', b'{"n":1}', b'v[DONE]'])
+    assert (await ask(app, 'PUT', '/f', '[[2], 3]', {**FORK, 'stream-closed': 'true'})).status == 201
+    call = await ask(app, 'GET', f'/f{query}')
+    assert json.loads(call.said if query else call.text) == [{'n': 1}, [2], 3]
+    assert (await ask(app, 'GET', '/f?offset=0000000000000000_0000000000000003')).json == [[2], 3], 'its offsets'
 
 
 async def test_the_stream_of_a_run_has_the_content_type_that_its_details_name(log: StreamLog) -> None:

@@ -68,6 +68,20 @@ async def test_writers_without_conditions_do_not_wait_for_each_other(pair: Pair)
     assert sorted((await ask(pair[1], 'GET', '/s')).json) == list(range(40))
 
 
+async def test_of_those_who_write_where_they_have_seen_the_end_one_succeeds(pair: Pair) -> None:
+    await ask(pair[0], 'PUT', '/s', '[0]')
+    seen = {'stream-expected-offset': (await ask(pair[1], 'HEAD', '/s')).headers['stream-next-offset']}
+    calls = [begin(app, 'POST', '/s', f'{number}', seen) for number, app in enumerate(pair * 5, 1)]
+    assert Counter([(await call.done()).status for call in calls]) == {204: 1, 409: 9}
+    [written] = [number for number, call in enumerate(calls, 1) if call.status == 204]
+    assert (await ask(pair[1], 'GET', '/s')).json == [0, written]
+    refused = next(call for call in calls if call.status == 409)
+    # Who has lost knows where to go on.
+    assert (
+        await ask(pair[0], 'POST', '/s', '7', {'stream-expected-offset': refused.headers['stream-next-offset']})
+    ).status == 204
+
+
 async def test_a_stream_that_both_make_is_made_once(pair: Pair) -> None:
     calls = [begin(app, 'PUT', '/s', f'[{number}]') for number, app in enumerate(pair * 3)]
     assert Counter([(await call.done()).status for call in calls]) == {201: 1, 200: 5}

@@ -41,8 +41,8 @@ class Step:
 class Refused(Exception):
     """A request that cannot be read, with its `answer`."""
 
-    def __init__(self, status: int, text: str) -> None:
-        self.answer = refusal(status, text)
+    def __init__(self, status: int, text: str, **headers: str | int) -> None:
+        self.answer = refusal(status, text, **headers)
         super().__init__(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import secrets
@@ -12,18 +13,23 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote
 
 from starlette.datastructures import URL, Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
-from ...errors import StoreUnavailable, StreamMissing
+from ...errors import StoreError, StoreUnavailable, StreamMissing
 from ...logs.heads import Head, Slice
 from ...logs.log import StreamLog
 from ..listening import while_there
+from ..origins import Origins
+from ..owners import Authorize, owner_of
+from ..refused import Refused as ForeignOrigin
 from .answers import Answer, Refused, missing, only_read, refusal
-from .asking import Read, appending, creating, reading
+from .asking import Asker, Read, appending, creating, reading
 from .bodies import Gone, body_of
 from .browsers import browser_headers
 from .events import EventWriter
 from .kept import Kept, described
-from .live import Events, Times, keep_alive, polled
+from .live import ANSWER_SIZE, Events, Times, keep_alive, polled
 from .messages import is_text
 from .offsets import advanced
 from .reading import beyond, metadata, nothing_new, part_of, unreadable
@@ -33,6 +39,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 __all__ = ['DurableStreams', 'DurableStreamsLimits', 'durable_streams']
+
+logger = logging.getLogger(__name__)
 
 RESERVED: Final = '__ds'
 """The first part of paths that the protocol keeps for something else."""
@@ -68,6 +76,7 @@ class DurableStreamsLimits:
 def durable_streams(
     log: StreamLog,
     *,
+    authorize: Authorize | None = None,
     writable: bool = False,
     prefix: str = '',
     content_type: str = 'application/json',
@@ -76,10 +85,14 @@ def durable_streams(
 ) -> DurableStreams:
     """Serve the streams of a log by the Durable Streams protocol, as an application to be mounted.
 
-    The path below the mount is the name of the stream. Whoever can reach it can read every stream whose name is known.
+    The path below the mount is the name of the stream. Without `authorize`, whoever can reach it can read every stream
+    whose name is known.
 
     Args:
         log: The log. It is opened when it is first used; close it with the application.
+        authorize: Says whose a request is, as for `stream_router`: there are only the streams of that owner then, and
+            what is made is theirs. Those of others are as missing as those that there are not (404); only their names
+            are taken (409 for `PUT`). For somebody who is not known (`None`), there are the streams without an owner.
         writable: Whether clients may make streams, append to them, fork and delete them. Streams that were not made so,
             such as those of runs, can only be read in any case.
         prefix: What the ids of all these streams begin with in the log, in front of the path. Streams with other ids
@@ -91,6 +104,7 @@ def durable_streams(
 
     Raises:
         ImportError: Starlette is not installed; the message names the extra.
+        ValueError: `allow_origin` is no origin.
 
     Example:
         ```python
@@ -123,6 +137,7 @@ def durable_streams(
     """
     return DurableStreams(
         log,
+        authorize=authorize,
         writable=writable,
         prefix=prefix,
         content_type=content_type,
@@ -138,6 +153,7 @@ class DurableStreams:
         self,
         log: StreamLog,
         *,
+        authorize: Authorize | None,
         writable: bool,
         prefix: str,
         content_type: str,
@@ -145,6 +161,8 @@ class DurableStreams:
         limits: DurableStreamsLimits,
     ) -> None:
         self._log = log
+        self._authorize = authorize
+        self._origins = None if allow_origin is None else Origins([] if allow_origin == '*' else [allow_origin])
         self._writable = writable
         self._prefix = prefix
         self._content_type = content_type
@@ -174,6 +192,10 @@ class DurableStreams:
             answer = missing()
         except StoreUnavailable:
             answer = refusal(503, 'The streams cannot be reached.', retry_after=1)
+        except StoreError as error:
+            logger.error('A request could not be done: %s', error)
+            is_full = error.reason == 'full'
+            answer = refusal(507 if is_full else 500, 'There is no space.' if is_full else 'Something went wrong.')
         if answer is not None:
             await call.send_answer(answer)
 
@@ -181,24 +203,26 @@ class DurableStreams:
         """The answer, or `None` if it was sent."""
         stream_id = self._named(call.path, call.root)
         method = call.scope['method']
-        if method == 'OPTIONS':
+        if method == 'OPTIONS':  # with which browsers ask before they say who it is
             return Answer(204, {'allow': self._methods})
+        asker = await self._asker(call)
         if stream_id is None:
             return missing()
         if method == 'HEAD':
-            return await self._head(stream_id)
+            return await self._head(asker, stream_id)
         if method == 'GET':
-            return await self._get(call, stream_id)
+            return await self._get(call, asker, stream_id)
         if not self._writable or method not in ('PUT', 'POST', 'DELETE'):
             return only_read() if not self._writable else refusal(405, 'There is no such method.', allow=self._methods)
         if method == 'DELETE':
-            return await self._writing.delete(stream_id)
+            return await self._writing.delete(asker, stream_id)
         body = await body_of(call.receive, limit=self._limits.body)
         if method == 'POST':
-            return await self._writing.append(appending(call.headers, body, stream_id=stream_id))
+            return await self._writing.append(asker, appending(call.headers, body, stream_id=stream_id))
         create = creating(
             call.headers,
             body,
+            asker=asker,
             stream_id=stream_id,
             incarnation=secrets.token_urlsafe(9),
             named=partial(self._named, root=call.root),
@@ -206,6 +230,21 @@ class DurableStreams:
             now=time.time(),
         )
         return await self._writing.create(create)
+
+    async def _asker(self, call: _Call) -> Asker:
+        if self._authorize is None:
+            return Asker()
+        connection = HTTPConnection(call.scope)
+        try:
+            if self._origins is not None and 'cookie' in call.headers and call.scope['method'] not in ('GET', 'HEAD'):
+                self._origins.refuse(connection)  # a browser asks beforehand for most of what is written, not for text
+            return Asker(await owner_of(self._authorize, connection), sees_all=False)
+        except ForeignOrigin as error:
+            raise Refused(error.status, 'Pages of this origin may not write with cookies.') from error
+        except HTTPException as error:
+            # Not left to an application around this one: there may be none, and pages of other origins are to see it.
+            named = {name.lower().replace('-', '_'): value for name, value in (error.headers or {}).items()}
+            raise Refused(error.status_code, error.detail, **named) from error
 
     def _named(self, path: str, root: str) -> str | None:
         """The id of the stream at a path, if there may be one."""
@@ -216,20 +255,20 @@ class DurableStreams:
 
     # Reads
 
-    async def _head(self, stream_id: str) -> Answer:
-        if (head := await self._writing.look(stream_id)) is None:
+    async def _head(self, asker: Asker, stream_id: str) -> Answer:
+        if (head := await self._writing.seen(asker, stream_id)) is None:
             return missing()
         kept = described(head, self._content_type)
         return unreadable(kept) or metadata(head, kept)
 
-    async def _get(self, call: _Call, stream_id: str) -> Answer | None:
+    async def _get(self, call: _Call, asker: Asker, stream_id: str) -> Answer | None:
         read = reading(parse_qsl(call.scope['query_string'].decode('latin-1'), keep_blank_values=True), call.headers)
         if read.offset is None or read.mode == 'sse':
             head = await self._log.head(stream_id)
             part = Slice(head, head.length if read.offset is None else read.offset, ())
         else:
-            part = await self._log.read(stream_id, read.offset)
-        if (head := await self._writing.settled(part.head)) is None:
+            part = await self._log.read(stream_id, read.offset, size=ANSWER_SIZE)
+        if (head := await self._writing.settled(part.head)) is None or not asker.may_have(head):
             return missing()
         kept = described(head, self._content_type)
         if (refused := unreadable(kept) or beyond(head, part.start)) is not None:
@@ -240,20 +279,20 @@ class DurableStreams:
             await while_there(self._send_events(call, part, kept, cursor), call.receive)
             return None
         if read.mode is None or part.entries:
-            return part_of(read, part, kept, cursor)
+            return part_of(read, asker, part, kept, cursor)
         if part.last:
             return nothing_new(part, cursor)
-        await while_there(self._send_polled(call, read, head, kept), call.receive)
+        await while_there(self._send_polled(call, asker, read, head, kept), call.receive)
         return None
 
-    async def _send_polled(self, call: _Call, read: Read, head: Head, kept: Kept) -> None:
+    async def _send_polled(self, call: _Call, asker: Asker, read: Read, head: Head, kept: Kept) -> None:
         try:
             part = await polled(self._log, head, seconds=self._limits.long_poll)
         except StreamMissing:
             await call.send_answer(missing())
             return
         cursor = advanced(read.cursor, now=time.time(), jitter=random.uniform(1, 3600))
-        await call.send_answer(part_of(read, part, kept, cursor) if part.entries else nothing_new(part, cursor))
+        await call.send_answer(part_of(read, asker, part, kept, cursor) if part.entries else nothing_new(part, cursor))
 
     async def _send_events(self, call: _Call, part: Slice, kept: Kept, cursor: str) -> None:
         headers = {'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no'}

@@ -17,8 +17,9 @@ __all__ = ['decide_append']
 def decide_append(append: Append, head: Head | None) -> Answer | Step:
     """What to write, or what to answer, of a stream as it is.
 
-    Requests of a producer, and those with a `Stream-Seq`, are written on the condition that nobody has written in
-    between. The others only need the stream to be open, so that they do not wait for each other.
+    Requests of a producer, and those with a `Stream-Seq` or a `Stream-Expected-Offset`, are written on the condition
+    that nobody has written in between. The others only need the stream to be open, so that they do not wait for each
+    other.
     """
     if head is None:
         return missing()
@@ -30,7 +31,9 @@ def decide_append(append: Append, head: Head | None) -> Answer | Step:
         return refusal(400, 'There is nothing to append, and the stream is not to be closed.')
     answer = _out_of_turn(append.turn, kept, head) if append.turn else _closed(append, head)
     if answer is None and append.body:
-        answer = _unfit(append, kept)
+        answer = _unfit(append, kept, head)
+    if answer is None and append.expected not in (None, head.length):
+        answer = refusal(409, 'The stream does not end where it is expected to.', **_end_of(head))
     if answer is not None:
         return answer
     try:
@@ -44,7 +47,7 @@ def decide_append(append: Append, head: Head | None) -> Answer | Step:
 
 def _write(append: Append, head: Head, kept: Kept, entries: list[bytes]) -> Write:
     write = Write(stream_id=head.stream_id, incarnation=head.incarnation, entries=entries, close=append.close)
-    if append.turn is None and append.seq is None:
+    if not append.is_conditional:
         return write
     if append.turn is not None:
         closed_by = append.turn if append.close else kept.closed_by
@@ -72,7 +75,7 @@ def _closed(append: Append, head: Head) -> Answer | None:
 
 
 def _conflict(head: Head) -> Answer:
-    return refusal(409, 'The stream is closed.', stream_closed='true', stream_next_offset=token_of(head.length))
+    return refusal(409, 'The stream is closed.', stream_closed='true', **_end_of(head))
 
 
 def _out_of_turn(turn: Turn, kept: Kept, head: Head) -> Answer | None:
@@ -103,11 +106,15 @@ def _repeated(turn: Turn, seq: int, head: Head) -> Answer:
     return Answer(204, headers | ({'stream-closed': 'true'} if head.closed else {}))
 
 
-def _unfit(append: Append, kept: Kept) -> Answer | None:
+def _end_of(head: Head) -> dict[str, str]:
+    return {'stream_next_offset': token_of(head.length)}
+
+
+def _unfit(append: Append, kept: Kept, head: Head) -> Answer | None:
     if append.content_type is None:
         return refusal(400, 'Content-Type is missing.')
     if media_type(append.content_type) != media_type(kept.content_type):
         return refusal(409, 'The stream has another content type.')
     if append.seq is not None and kept.seq is not None and append.seq <= kept.seq:
-        return refusal(409, 'Stream-Seq has to be greater than the last one.')
+        return refusal(409, 'Stream-Seq has to be greater than the last one.', **_end_of(head))
     return None

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote
 
+from ...logs.heads import Head
 from .answers import Refused
 from .kept import Turn
 from .messages import media_type
 from .offsets import offset_of
 
-__all__ = ['Append', 'Create', 'Fork', 'Mode', 'Read', 'appending', 'creating', 'reading']
+__all__ = ['Append', 'Asker', 'Create', 'Fork', 'Mode', 'Read', 'appending', 'creating', 'reading']
 
 Mode: TypeAlias = Literal['long-poll', 'sse']
 """How a client waits for what is not there yet."""
@@ -31,6 +32,23 @@ LONGEST_NAME: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks.
+
+    Attributes:
+        owner: Whose is what they make; `None` if they are not known.
+        sees_all: Whether they may have the streams of anybody, because nobody is asked who they are.
+    """
+
+    owner: str | None = None
+    sees_all: bool = True
+
+    def may_have(self, head: Head) -> bool:
+        """Whether a stream is theirs. Another's is as missing as one that there is not."""
+        return self.sees_all or head.owner == self.owner
+
+
+@dataclass(frozen=True, slots=True)
 class Fork:
     """That a stream is to begin with what another one has: up to `offset` (its end, if that is `None`), and `sub`."""
 
@@ -44,6 +62,7 @@ class Create:
     """A stream is to be made, or to be there.
 
     Attributes:
+        asker: For whom.
         stream_id: Its name.
         incarnation: A token for it, if it is made.
         content_type: Of its entries; `None` if that is not said.
@@ -56,6 +75,7 @@ class Create:
         now: The instant, in seconds since 1970.
     """
 
+    asker: Asker
     stream_id: str
     incarnation: str
     content_type: str | None
@@ -78,6 +98,7 @@ class Append:
         body: What is added.
         close: Whether nothing is to come after it.
         seq: It is refused if the last one that was said is not less.
+        expected: It is refused if the stream does not end here.
         turn: The request of an idempotent producer.
     """
 
@@ -86,7 +107,13 @@ class Append:
     body: bytes
     close: bool
     seq: str | None
+    expected: int | None
     turn: Turn | None
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it depends on what others have written."""
+        return not (self.turn is None and self.seq is None and self.expected is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +139,7 @@ def creating(
     headers: Mapping[str, str],
     body: bytes,
     *,
+    asker: Asker,
     stream_id: str,
     incarnation: str,
     named: Callable[[str], str | None],
@@ -123,6 +151,7 @@ def creating(
     Args:
         headers: Its headers, by names in lower case.
         body: Its body.
+        asker: Who asks.
         stream_id: The stream.
         incarnation: A token for it.
         named: The id of the stream at a path, if there may be one.
@@ -143,6 +172,7 @@ def creating(
     if expires_at is not None:
         instant_of(expires_at)
     return Create(
+        asker=asker,
         stream_id=stream_id,
         incarnation=incarnation,
         content_type=None if content_type is None else _kept(content_type, 'Content-Type'),
@@ -180,11 +210,14 @@ def _fork(headers: Mapping[str, str], named: Callable[[str], str | None]) -> For
         return None
     if (stream_id := named(unquote(source))) is None:
         raise Refused(404, 'Stream-Forked-From is the path of no stream of this server.')
+    return Fork(stream_id, None if token is None else _offset(token, 'Stream-Fork-Offset'), int(sub or 0))
+
+
+def _offset(token: str, name: str) -> int:
     try:
-        offset = None if token is None else offset_of(token)
+        return offset_of(token)
     except ValueError:
-        raise Refused(400, 'Stream-Fork-Offset is no offset.') from None
-    return Fork(stream_id, offset, int(sub or 0))
+        raise Refused(400, f'{name} is no offset.') from None
 
 
 def appending(headers: Mapping[str, str], body: bytes, *, stream_id: str) -> Append:
@@ -193,13 +226,14 @@ def appending(headers: Mapping[str, str], body: bytes, *, stream_id: str) -> App
     Raises:
         Refused: It cannot be read.
     """
-    seq = headers.get('stream-seq')
+    seq, expected = headers.get('stream-seq'), headers.get('stream-expected-offset')
     return Append(
         stream_id=stream_id,
         content_type=headers.get('content-type'),
         body=body,
         close=_closes(headers),
         seq=None if seq is None else _kept(seq, 'Stream-Seq'),
+        expected=None if expected is None else _offset(expected, 'Stream-Expected-Offset'),
         turn=_turn(headers),
     )
 

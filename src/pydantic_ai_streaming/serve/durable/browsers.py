@@ -8,8 +8,8 @@ __all__ = ['browser_headers']
 
 ASKED: Final = (
     'authorization, content-type, if-none-match, last-event-id, producer-epoch, producer-id, producer-seq, '
-    'stream-closed, stream-expires-at, stream-fork-offset, stream-fork-sub-offset, stream-forked-from, stream-seq, '
-    'stream-ttl'
+    'stream-closed, stream-expected-offset, stream-expires-at, stream-fork-offset, stream-fork-sub-offset, '
+    'stream-forked-from, stream-seq, stream-ttl'
 )
 TOLD: Final = (
     'etag, location, producer-epoch, producer-expected-seq, producer-received-seq, producer-seq, stream-closed, '

@@ -37,6 +37,7 @@ def beginning(create: Create, kept: Kept, ttl: int | None, entries: list[bytes],
         stream_id=create.stream_id,
         incarnation=create.incarnation,
         ttl=None if ttl is None else float(ttl),
+        owner=create.asker.owner,
         details=kept.written({}),
     )
     return Write(
@@ -61,7 +62,7 @@ def created(create: Create, content_type: str, length: int) -> Answer:
 
 def found(create: Create, head: Head) -> Answer:
     """The answer where there is a stream: it is what was asked for, or it is not."""
-    kept = kept_in(head)
+    kept = kept_in(head) if create.asker.may_have(head) else None
     if kept is not None and kept.deleted:
         return refusal(409, 'This stream was deleted, and has forks: its name is taken.')
     if kept is None or not _as_asked(create, head, kept):

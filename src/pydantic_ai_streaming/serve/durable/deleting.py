@@ -29,7 +29,7 @@ def decide_delete(head: Head | None, forks: tuple[str, ...], incarnation: str) -
     if forks:
         # Its entries are not needed: forks have theirs. Who reads it sees that it is another one, and stops.
         left = Kept(content_type=kept.content_type, origin=kept.origin, forks=forks, deleted=True)
-        name = Head(stream_id=head.stream_id, incarnation=incarnation, details=left.written({}))
+        name = Head(stream_id=head.stream_id, incarnation=incarnation, owner=head.owner, details=left.written({}))
         writes.append(Write(stream_id=head.stream_id, create=name, close=True))
     return Step(writes, lambda _: Answer(204))
 

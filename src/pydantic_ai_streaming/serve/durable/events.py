@@ -16,9 +16,9 @@ __all__ = ['EventWriter']
 
 LINE_END: Final = re.compile('\r\n|\r|\n')
 EVENT_SIZE: Final = 64 * 1024
-"""Bytes in one event of data, at most, unless one entry has more."""
-MOST_KEPT: Final = 64
-"""Events of data that are kept for the next client."""
+"""Bytes in one event of data, at most, unless one entry has more. A larger event is sent in pieces of this size."""
+KEPT_SIZE: Final = 8 * 2**20
+"""Bytes of events of data that are kept for the next client."""
 
 
 class EventWriter:
@@ -26,9 +26,12 @@ class EventWriter:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, int, int], bytes] = {}
+        self._size = 0
 
     def events(self, part: Slice, content_type: str, cursor: str) -> Iterator[bytes]:
         """The events for some entries: those of data, each with one that tells where it ends; for none, only that.
+
+        A piece is an event or more, or, of a large one, a part.
 
         Args:
             part: The entries.
@@ -38,12 +41,12 @@ class EventWriter:
         start, size = 0, 0
         for index, entry in enumerate(part.entries):
             if index > start and size + len(entry) > EVENT_SIZE:
-                yield self._event(part, start, index, content_type, cursor)
+                yield from self._event(part, start, index, content_type, cursor)
                 start, size = index, 0
             size += len(entry)
-        yield self._event(part, start, len(part.entries), content_type, cursor)
+        yield from self._event(part, start, len(part.entries), content_type, cursor)
 
-    def _event(self, whole: Slice, start: int, end: int, content_type: str, cursor: str) -> bytes:
+    def _event(self, whole: Slice, start: int, end: int, content_type: str, cursor: str) -> Iterator[bytes]:
         part = whole if end - start == len(whole.entries) else _cut(whole, start, end)
         if part.last:
             position = '"streamClosed":true,"upToDate":true'
@@ -52,16 +55,24 @@ class EventWriter:
         else:
             position = f'"streamCursor":"{cursor}"'
         control = f'event: control\ndata:{{"streamNextOffset":"{token_of(part.end)}",{position}}}\n\n'.encode()
-        return self._data(part, content_type) + control if frames_in(part) else control
+        data = self._data(part, content_type) if frames_in(part) else b''
+        if len(data) <= 2 * EVENT_SIZE:  # as base64 it has a third more
+            yield data + control
+            return
+        # A client that does not read holds a piece of it, and shares the rest with all that are abreast of it.
+        for first in range(0, len(data), EVENT_SIZE):
+            yield data[first : first + EVENT_SIZE]
+        yield control
 
     def _data(self, part: Slice, content_type: str) -> bytes:
         key = (part.head.incarnation, part.start, part.end)
         if (data := self._kept.get(key)) is None:
             data = _data(part, content_type)
-            if len(data) <= 2 * EVENT_SIZE:  # as base64 it has a third more
+            if len(data) <= KEPT_SIZE:
                 self._kept[key] = data
-            if len(self._kept) > MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
+                self._size += len(data)
+            while self._size > KEPT_SIZE:
+                self._size -= len(self._kept.pop(next(iter(self._kept))))
         return data
 
 

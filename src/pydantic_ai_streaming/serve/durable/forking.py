@@ -2,7 +2,7 @@
 
 A fork has a copy, so that it may outlive its source by any length, and its entries have the offsets that they have
 there. A long one is copied in several writes, unseen until it is whole; whoever asks for it goes on where the last one
-stopped.
+stopped. If nobody does, because its maker is gone, the log forgets it a minute after the last of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ...logs.heads import Head, Slice, Write
+from ..wire import FORMATS, is_frame
 from .answers import Answer, Refused, Step, refusal
 from .asking import Create, Fork
 from .creating import beginning, comes_from, created, found, life, own_messages
@@ -22,6 +23,9 @@ __all__ = ['MOST_FORKS', 'Source', 'copied', 'decide_fork']
 
 MOST_FORKS = 256
 """Forks that a stream may have at a time."""
+
+COPIED_WITHIN = 60.0
+"""Seconds that the next piece of a long fork may take: then its maker is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ def copied(create: Create, head: Head | None) -> int | None:
     """How many entries a fork has that is not whole; `None` if it is, or is something else."""
     if head is None:
         return 0
-    kept = kept_in(head)
+    kept = kept_in(head) if create.asker.may_have(head) else None
     if kept is None or not kept.copying or kept.origin is None or not comes_from(create, kept.origin):
         return None
     return head.length
@@ -115,7 +119,7 @@ def _next(create: Create, origin: Origin, head: Head | None, source: Source, kno
         registered = replace(registered, forks=(*source.forks, create.stream_id))
         return Step([_change(at, Write(stream_id=at.stream_id, details=registered.written(at.details)))])
     whole = origin.offset + (origin.sub if is_json(known.content_type) else 0)
-    entries = list(source.part.entries[: whole - first])
+    entries = _copies(source.part, whole - first)
     kept = Kept(content_type=known.content_type, expires_at=create.expires_at, origin=origin)
     ttl = create.ttl
     if ttl is None and create.expires_at is None:
@@ -131,9 +135,24 @@ def _next(create: Create, origin: Origin, head: Head | None, source: Source, kno
         answer = partial(created, create, known.content_type)
     closes = create.close and answer is not None
     if head is None:
-        return Step([beginning(create, kept, ttl, entries, close=closes)], answer)
+        write = beginning(create, kept, ttl, entries, close=closes)
+        return Step([replace(write, expires_in=COPIED_WITHIN) if kept.copying else write], answer)
     write = Write(stream_id=head.stream_id, entries=entries, close=closes, details=kept.written(head.details))
-    return Step([_change(head, replace(write, expires_in=life(kept, create.now)))], answer)
+    return Step([_change(head, replace(write, expires_in=_life(create, kept, head)))], answer)
+
+
+def _life(create: Create, kept: Kept, head: Head) -> float | None:
+    """Seconds until a fork is forgotten; `None` if it has a time to live, which begins anew."""
+    if kept.copying:
+        return COPIED_WITHIN
+    seconds = life(kept, create.now)
+    return math.inf if seconds is None and head.ttl is None else seconds
+
+
+def _copies(part: Slice, count: int) -> list[bytes]:
+    """The entries that a fork gets. What is for clients of other formats is left out, and its offset is taken."""
+    entries = list(part.entries[:count])
+    return [entry if is_frame(entry) else b'' for entry in entries] if FORMATS in part.head.details else entries
 
 
 def _change(head: Head, write: Write) -> Write:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from ...core.sse import sse_comment
-from ...errors import StoreUnavailable, StreamLogError, StreamMissing
+from ...errors import StoreError, StoreUnavailable, StreamLogError, StreamMissing
 from ...logs.heads import Head, Slice, Write
 from ...logs.log import StreamLog
-from ...logs.tail import Follower, Tail
-from .events import EventWriter
+from ...logs.tail import FETCHES, Follower, Tail
+from .events import EVENT_SIZE, EventWriter
 from .kept import Kept, kept_in
 
-__all__ = ['Events', 'Times', 'Wait', 'keep_alive', 'polled']
+__all__ = ['ANSWER_SIZE', 'Events', 'Times', 'Wait', 'keep_alive', 'polled']
+
+logger = logging.getLogger(__name__)
+
+ANSWER_SIZE: Final = 2**20
+"""Bytes of entries after which an answer ends: a client that does not read holds as much."""
 
 
 def lifetime(head: Head) -> float | None:
@@ -28,7 +35,7 @@ def lifetime(head: Head) -> float | None:
 async def keep_alive(log: StreamLog, head: Head) -> None:
     """Begin the time to live of a stream anew, where it is counted from reads. A read does not fail if that does."""
     if lifetime(head) is not None:
-        with contextlib.suppress(StreamLogError, StoreUnavailable):
+        with contextlib.suppress(StreamLogError, StoreError):
             await log.write(Write(stream_id=head.stream_id, incarnation=head.incarnation))
 
 
@@ -39,10 +46,12 @@ class Wait:
         log: The log.
         head: The stream, read from the log: what this process has of it may lag behind that.
         offset: The offset.
+        size: Bytes after which no other entry is taken at once.
     """
 
-    def __init__(self, log: StreamLog, head: Head, offset: int) -> None:
+    def __init__(self, log: StreamLog, head: Head, offset: int, *, size: int) -> None:
         self._log = log
+        self._size = size
         self._head = head
         self._offset = offset
         self._follower: Follower | None = None
@@ -60,7 +69,7 @@ class Wait:
         """
         follower = self._follower = self._follower or await self._follow()
         while True:
-            if (part := await follower.take()) is not None:
+            if (part := await follower.take(size=self._size)) is not None:
                 return part
             if follower.exhausted and follower.tail.head is not None:
                 return Slice(follower.tail.head, follower.offset, ())
@@ -88,10 +97,11 @@ class Wait:
 
     async def _catch_up(self, tail: Tail) -> None:
         """Have what this process has of the stream hold all that was there when the client asked."""
-        stream_id = self._head.stream_id
-        tail.see(await self._log.read(stream_id, tail.end))
-        while tail.behind:
-            tail.see(await self._log.read(stream_id, tail.end))
+        for _ in range(FETCHES):
+            tail.see(await self._log.read(self._head.stream_id, tail.end))
+            if not tail.behind:
+                return
+        tail.skip()
 
 
 async def polled(log: StreamLog, head: Head, *, seconds: float) -> Slice:
@@ -102,7 +112,7 @@ async def polled(log: StreamLog, head: Head, *, seconds: float) -> Slice:
         StoreUnavailable: The log cannot be reached.
     """
     until = asyncio.get_running_loop().time() + seconds
-    more = await Wait(log, head, head.length).more(until)
+    more = await Wait(log, head, head.length, size=ANSWER_SIZE).more(until)
     return Slice(head, head.length, ()) if more is None else more
 
 
@@ -136,7 +146,7 @@ class Events(AsyncIterator[bytes]):
     ) -> None:
         self._write = partial(writer.events, content_type=kept.content_type, cursor=cursor)
         self._keep_alive = times.keep_alive
-        self._wait = Wait(log, head, offset)
+        self._wait = Wait(log, head, offset, size=EVENT_SIZE)
         begins = Slice(head, offset, ())
         self._over = begins.last
         # A client that has everything is told so before it waits.
@@ -153,7 +163,9 @@ class Events(AsyncIterator[bytes]):
                 raise StopAsyncIteration
             try:
                 more = await self._wait.more(min(self._until, self._clock() + self._keep_alive))
-            except (StreamLogError, StoreUnavailable):
+            except (StreamLogError, StoreError) as error:
+                if isinstance(error, StoreError) and not isinstance(error, StoreUnavailable):
+                    logger.error('A stream can no longer be sent: %s', error)
                 raise StopAsyncIteration from None
             if more is not None:
                 self._over = more.last

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...logs.heads import Head, Slice
 from ..wire import frames_in
 from .answers import Answer, gone, missing, refusal
-from .asking import Read
+from .asking import Asker, Read
 from .kept import Kept, kept_in
 from .messages import joined
 from .offsets import token_of
@@ -42,7 +42,7 @@ def metadata(head: Head, kept: Kept) -> Answer:
     return Answer(200, headers)
 
 
-def part_of(read: Read, part: Slice, kept: Kept, cursor: str) -> Answer:
+def part_of(read: Read, asker: Asker, part: Slice, kept: Kept, cursor: str) -> Answer:
     """The answer with entries, or with none to a client that does not wait."""
     head = part.head
     headers = {'content-type': kept.content_type, **_position(part)}
@@ -52,8 +52,9 @@ def part_of(read: Read, part: Slice, kept: Kept, cursor: str) -> Answer:
         headers['cache-control'] = 'no-store'
         return Answer(200, headers, joined((), kept.content_type))
     etag = f'"{head.incarnation}:{read.asked}:{part.end}{":c" if part.last else ""}"'
-    # What is whole never changes. What has the end of an open stream in it is asked for again.
-    whole = head.closed or part.end < head.length
+    # What is whole never changes. What has the end of an open stream in it is asked for again, and so is everything
+    # where it matters who asks: the next one may sit at the same browser.
+    whole = asker.sees_all and (head.closed or part.end < head.length)
     headers |= {'etag': etag, 'cache-control': f'private, {"max-age=60" if whole else "no-cache"}'}
     if etag in read.etags:
         return Answer(304, {name: headers[name] for name in ('etag', 'cache-control')})

@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
-from ...errors import StreamLogError, StreamMissing
+from ...errors import StoreError, StreamLogError, StreamMissing
 from ...logs.heads import Head, Write
 from ...logs.log import StreamLog
 from .answers import Answer, Step, refusal
 from .appending import decide_append
-from .asking import Append, Create, Fork
+from .asking import Append, Asker, Create, Fork
 from .creating import decide_create
 from .deleting import decide_delete, forgotten, is_fork_of
 from .forking import MOST_FORKS, Source, copied, decide_fork
@@ -51,12 +51,17 @@ class Writing:
         except StreamMissing:
             return None
 
+    async def seen(self, asker: Asker, stream_id: str) -> Head | None:
+        """A stream as it is now, if it is there for who asks."""
+        head = await self.look(stream_id)
+        return head if head is not None and asker.may_have(head) else None
+
     async def settled(self, head: Head) -> Head | None:
         """A stream, if it is still there: of one that was deleted, the name is kept only while it has forks."""
         kept = kept_in(head)
         if kept is None or not kept.deleted or await self._forks(head, kept):
             return head
-        with contextlib.suppress(StreamLogError):
+        with contextlib.suppress(StreamLogError, StoreError):
             await self._log.write(forgotten(head))
         await self._settle_origin(kept)
         return None
@@ -78,13 +83,13 @@ class Writing:
 
     # What clients ask for
 
-    async def append(self, append: Append) -> Answer:
+    async def append(self, asker: Asker, append: Append) -> Answer:
         """Add to a stream, or close it."""
 
         async def decide() -> Answer | Step:
-            return decide_append(append, await self.look(append.stream_id))
+            return decide_append(append, await self.seen(asker, append.stream_id))
 
-        if append.turn is None and append.seq is None:
+        if not append.is_conditional:
             return await self._done(decide)
         async with self._turn(append.stream_id):
             return await self._done(decide)
@@ -118,7 +123,7 @@ class Writing:
 
     async def _source(self, create: Create, fork: Fork, head: Head | None) -> Source | None:
         first = copied(create, head)
-        if first is None or (at := await self.look(fork.source)) is None:
+        if first is None or (at := await self.seen(create.asker, fork.source)) is None:
             return None
         try:
             part = await self._log.read(fork.source, first)
@@ -134,12 +139,12 @@ class Writing:
         following = within.entries[0] if within is not None and within.entries and fork.offset is not None else None
         return Source(part, following, tuple(forks))
 
-    async def delete(self, stream_id: str) -> Answer:
+    async def delete(self, asker: Asker, stream_id: str) -> Answer:
         """Forget a stream."""
         origins: list[Kept] = []
 
         async def decide() -> Answer | Step:
-            head = await self.look(stream_id)
+            head = await self.seen(asker, stream_id)
             kept = None if head is None else kept_in(head)
             forks = () if head is None or kept is None else await self._forks(head, kept)
             origins[:] = [] if kept is None else [kept]
