@@ -40,7 +40,7 @@ class Clock:
 def main() -> None:
     clock = Clock()
 
-    def now(_: asyncio.AbstractEventLoop) -> float:
+    def now(self: asyncio.BaseEventLoop) -> float:
         return clock.time()
 
     asyncio.BaseEventLoop.time = now
