@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 
 import uvicorn
+from pydantic_ai.exceptions import UserError
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -37,12 +38,15 @@ def build() -> None:
     built = BUILT / 'index.html'
     if built.exists() and built.stat().st_mtime >= max(one.stat().st_mtime for one in sources):
         return
-    if shutil.which('npm') is None:
-        print('Node 20 and npm are needed to build the page; without them, there is /plain.', file=sys.stderr)
+    missing = [name for name in ('node', 'npm') if shutil.which(name) is None]
+    if missing:
+        print(f'Node 20 and npm build the page, and there is no {missing[0]} here: see /plain.', file=sys.stderr)
         return
     print('Building the page, which takes half a minute the first time', file=sys.stderr)
     for command in (['npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts', '--silent'], ['npm', 'run', 'build']):
-        subprocess.run(command, cwd=PAGE, check=True, stdout=subprocess.DEVNULL)
+        if subprocess.run(command, cwd=PAGE, stdout=subprocess.DEVNULL).returncode:
+            print(f'The page could not be built ({" ".join(command[:3])} in {PAGE}): see /plain.', file=sys.stderr)
+            return
 
 
 def log_of(where: str) -> StreamLog:
@@ -69,8 +73,16 @@ def main() -> None:
     parser.add_argument('--port', type=int, default=8000)
     parser.add_argument('--gap', type=float, default=0.04, help='seconds between two pieces of the scripted model')
     options = parser.parse_args()
+    if not 0 < options.port < 2**16:
+        parser.error(f'--port {options.port}: use 1 to 65535')
+    if options.gap < 0:
+        parser.error(f'--gap {options.gap}: use 0 or more seconds')
+    log = log_of(options.log)
     build()
-    app = make_app(options.model, log=log_of(options.log), chats=options.chats, gap=options.gap)
+    try:
+        app = make_app(options.model, log=log, chats=options.chats, gap=options.gap)
+    except (UserError, ImportError) as error:  # a model that is not known, its key or its client
+        raise SystemExit(f'--model {options.model}: {error}') from None
     uvicorn.run(app, port=options.port, timeout_graceful_shutdown=2)
 
 

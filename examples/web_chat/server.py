@@ -167,7 +167,16 @@ async def said(store: SQLiteConversationStore, chat_id: str) -> list[ModelMessag
 
 
 def dumped(chat_id: str, messages: list[ModelMessage]) -> list[dict[str, Any]]:
-    """Messages as the AI SDK has them, with ids that are the same each time."""
+    """Messages as the AI SDK has them, with ids that are the same each time.
+
+    All that the model says in a turn is one message, as it is when it comes as a stream.
+    """
     name: Callable[[Any, str, int], str] = lambda _, role, number: f'{chat_id}-{number}-{role}'  # noqa: E731
-    found = VercelAIAdapter.dump_messages(messages, generate_message_id=name, sdk_version=7)
-    return [one.model_dump(mode='json', by_alias=True, exclude_none=True) for one in found]
+    found: list[dict[str, Any]] = []
+    for one in VercelAIAdapter.dump_messages(messages, generate_message_id=name, sdk_version=7):
+        message = one.model_dump(mode='json', by_alias=True, exclude_none=True)
+        if found and found[-1]['role'] == message['role'] == 'assistant':
+            found[-1]['parts'] += [{'type': 'step-start'}, *message['parts']]
+        else:
+            found.append(message)
+    return found

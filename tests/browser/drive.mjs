@@ -52,7 +52,7 @@ const network = new Network()
 const address = await network.open(server)
 
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
-const context = await browser.newContext({ viewport: { width: 900, height: 800 } })
+const context = await browser.newContext({ viewport: { width: 900, height: 640 } })
 const problems = []
 
 async function open(path) {
@@ -65,6 +65,7 @@ async function open(path) {
 const text = (page) => page.getByTestId('assistant').locator('.text').first()
 const shown = async (page) => ((await text(page).count()) ? text(page).textContent() : '')
 const counts = async () => (await fetch(`${server}/counts`)).json()
+const whole = (page) => page.waitForFunction(() => document.querySelector('.trip.final'), null, { timeout: 60_000 })
 const shot = (page, name) => page.screenshot({ path: join(folder, `${scene}-${name}.png`), fullPage: true })
 const ask = (page) => page.getByRole('button', { name: 'Ask' }).click()
 const over = (page) => page.locator('button:enabled', { hasText: 'Ask' }).waitFor({ timeout: 60_000 })
@@ -75,6 +76,16 @@ const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 async function have(done) {
   console.log(done)
   await lines.next()
+}
+
+/** Do something while the clock of the server stands still. */
+async function held(work) {
+  await have('hold')
+  try {
+    return await work()
+  } finally {
+    await have('go')
+  }
 }
 
 /** The statuses of the responses that a page gets from now on. */
@@ -121,31 +132,42 @@ async function seen(page) {
 const scenes = {
   async answer() {
     const page = await open('/')
+    await page.evaluate(() => {
+      const seen = (window.seen = { texts: [], fields: [] })
+      const note = (list, one) => list.at(-1) !== one && list.push(one)
+      new MutationObserver(() => {
+        const text = document.querySelector('[data-testid=assistant] .text')
+        const trip = document.querySelector('[data-testid=trip]')
+        if (text) note(seen.texts, text.textContent)
+        if (trip) note(seen.fields, trip.querySelectorAll('dd:not(.waiting)').length)
+      }).observe(document.body, { childList: true, characterData: true, subtree: true })
+    })
     await ask(page)
-    const texts = []
     await grown(page, 20)
-    const cursors = await page.locator('.going').count()
-    await shot(page, '1-writing')
-    const fields = []
-    const trip = page.getByTestId('trip')
-    const going = over(page).then(() => 'over')
-    while ((await Promise.race([going, page.waitForTimeout(50)])) !== 'over') {
-      texts.push(await shown(page))
-      if (await trip.count()) fields.push(await trip.locator('dd:not(.waiting)').count())
-      if (fields.length === 6) await shot(page, '2-filling-in')
-    }
+    const cursors = await held(async () => {
+      await shot(page, '1-writing')
+      return page.locator('.going').count()
+    })
+    await page.waitForFunction(() => [2, 3, 4].includes(window.seen.fields.at(-1)), null, { timeout: 60_000 })
+    const filled = await held(async () => {
+      await shot(page, '2-filling-in')
+      return page.getByTestId('trip').locator('dd:not(.waiting)').count()
+    })
+    await over(page)
     await shot(page, '3-over')
-    return { ...(await seen(page)), texts, fields, writing: cursors }
+    return { ...(await seen(page)), ...(await page.evaluate(() => window.seen)), filled, writing: cursors }
   },
 
   async stop() {
     const page = await open('/')
     await ask(page)
     await grown(page, 40)
-    await page.getByRole('button', { name: 'Stop' }).click()
-    await over(page)
-    const stopped = await seen(page)
-    await page.waitForTimeout(1500)
+    const stopped = await held(async () => {
+      await page.getByRole('button', { name: 'Stop' }).click()
+      await over(page)
+      return seen(page)
+    })
+    await page.waitForTimeout(1500) // the text would be whole by then
     await shot(page, 'stopped')
     await page.reload()
     await grown(page, 1)
@@ -156,16 +178,21 @@ const scenes = {
     const page = await open('/')
     await ask(page)
     await grown(page, 60)
-    const before = await shown(page)
-    await page.reload()
-    await grown(page, 1)
-    const after = await shown(page)
-    await shot(page, '1-loaded-again')
-    await page.getByTestId('tool').first().waitFor({ timeout: 30_000 })
-    await page.reload() // while the tool is at work
+    const [before, after] = await held(async () => {
+      const before = await shown(page)
+      await page.reload()
+      await grown(page, before.length)
+      await shot(page, '1-loaded-again')
+      return [before, await shown(page)]
+    })
+    const tool = page.getByTestId('tool').first()
+    await tool.waitFor({ timeout: 30_000 })
+    await held(async () => {
+      await page.reload() // while the tool is at work
+      await tool.waitFor({ timeout: 30_000 })
+    })
     await over(page)
-    await page.getByTestId('trip').waitFor({ timeout: 60_000 })
-    await page.waitForFunction(() => document.querySelector('.trip.final'), null, { timeout: 60_000 })
+    await whole(page)
     await shot(page, '2-over')
     return { before, after, ...(await seen(page)) }
   },
@@ -175,12 +202,17 @@ const scenes = {
     await ask(page)
     await grown(page, 60)
     await network.fail()
+    await page.getByTestId('status').filter({ hasText: 'error' }).waitFor()
     const frozen = await shown(page)
-    await page.waitForTimeout(1500)
-    const still = await shown(page)
-    await shot(page, '1-offline')
-    await network.recover()
-    await page.waitForFunction(() => document.querySelector('.trip.final'), null, { timeout: 60_000 })
+    while (!(await counts()).tool_runs) await page.waitForTimeout(20) // meanwhile the text goes on to its end
+    const still = await held(async () => {
+      const still = await shown(page)
+      await shot(page, '1-offline')
+      await network.recover()
+      await page.getByTestId('tool').first().waitFor({ timeout: 30_000 })
+      return still
+    })
+    await whole(page)
     await over(page)
     await shot(page, '2-online')
     return { frozen, still, ...(await seen(page)) }
@@ -194,9 +226,34 @@ const scenes = {
     while ((await (await fetch(`${server}/chats/${new URL(page.url()).searchParams.get('chat')}`)).json()).length < 2)
       await page.waitForTimeout(100)
     await network.recover()
-    await page.waitForFunction(() => document.querySelector('.trip.final'), null, { timeout: 60_000 })
+    await whole(page)
     await over(page)
     return seen(page)
+  },
+
+  /** What is loaded and what is resumed are of two moments: the one may have the answer too, or not yet the question. */
+  async seams() {
+    const page = await open('/')
+    await ask(page)
+    await grown(page, 20)
+    const { search, searchParams } = new URL(page.url())
+    const body = await (await fetch(`${server}/runs/ai-sdk/${searchParams.get('chat')}/stream`)).text()
+    await over(page)
+    const seams = {}
+    for (const [name, before] of [['answered', undefined], ['unasked', '[]']]) {
+      const later = await context.newPage()
+      const headers = { 'x-vercel-ai-ui-message-stream': 'v1', 'content-type': 'text/event-stream' }
+      await later.route('**/stream', (route) => route.fulfill({ headers, body }), { times: 1 })
+      if (before) await later.route('**/chats/*', (route) => route.fulfill({ json: JSON.parse(before) }), { times: 1 })
+      await later.goto(`${address}/${search}`)
+      await whole(later)
+      await over(later)
+      // What the page has been given last is drawn a little later.
+      const drawn = () => document.querySelectorAll('article').length === 2 && document.querySelector('article.user')
+      await later.waitForFunction(drawn, null, { timeout: 5_000 }).catch(() => {})
+      seams[name] = await seen(later)
+    }
+    return seams
   },
 
   /** A question that is asked while the page still finds out whether there is something to resume. */
@@ -213,9 +270,12 @@ const scenes = {
     const first = await open('/')
     await ask(first)
     await grown(first, 60)
-    const second = await open(new URL(first.url()).search ? `/${new URL(first.url()).search}` : '/')
-    await grown(second, 60)
-    await Promise.all([first, second].map((page) => page.waitForFunction(() => document.querySelector('.trip.final'), null, { timeout: 60_000 })))
+    const second = await held(async () => {
+      const second = await open(`/${new URL(first.url()).search}`)
+      await grown(second, 60)
+      return second
+    })
+    await Promise.all([whole(first), whole(second)])
     await Promise.all([over(first), over(second)])
     await shot(second, 'second')
     return { first: await seen(first), second: await seen(second) }
@@ -236,13 +296,15 @@ const scenes = {
     await network.recover()
     await page.waitForFunction(() => document.querySelector('#status').textContent === 'complete', null, { timeout: 60_000 })
     await shot(page, 'over')
-    const whole = { text: await answer.textContent(), output: JSON.parse(await page.getByTestId('output').textContent()) }
+    const finished = { text: await answer.textContent(), output: JSON.parse(await page.getByTestId('output').textContent()) }
     await ask(page)
     await page.waitForFunction(() => document.querySelector('#status').textContent === 'going')
     await enough(20)
-    await page.getByRole('button', { name: 'Stop' }).click()
-    await page.waitForFunction(() => document.querySelector('#status').textContent === 'stopped')
-    return { ...whole, stopped: await answer.textContent(), ...(await counts()) }
+    await held(async () => {
+      await page.getByRole('button', { name: 'Stop' }).click()
+      await page.waitForFunction(() => document.querySelector('#status').textContent === 'stopped')
+    })
+    return { ...finished, stopped: await answer.textContent(), ...(await counts()) }
   },
 
   /** The log goes away; the page is loaded again meanwhile, and asks one more question when it has gone once more. */
@@ -256,7 +318,7 @@ const scenes = {
     await refused(page, seenAfter, 2)
     const disabled = await page.getByRole('button', { name: 'Ask' }).isDisabled()
     await have('up')
-    await page.waitForFunction(() => document.querySelector('.trip.final'), null, { timeout: 60_000 })
+    await whole(page)
     await over(page)
     await shot(page, '1-over')
     const first = await seen(page)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from pydantic import ValidationError
 from pydantic_ai.agent import WrapperAgent
 from pydantic_ai.exceptions import UserError
-from pydantic_ai.messages import ModelMessage, ModelRequest, UserPromptPart
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, UserPromptPart
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from ..logs.heads import is_name
@@ -24,6 +24,7 @@ from .wire import AG_UI, AI_SDK
 
 if TYPE_CHECKING:
     from pydantic_ai.agent import AbstractAgent
+    from pydantic_ai.tools import DeferredToolResults
     from pydantic_ai.ui import UIAdapter
 
 __all__ = ['Asked', 'asked_in_json', 'asked_of_ui', 'body_of']
@@ -126,7 +127,8 @@ async def asked_of_ui(
     except ValidationError:
         raise Refused(400, 'malformed', f'The body is not what a client of {name} sends.') from None
     adapter = adapter_type(agent=_Captured.of(agent), run_input=run_input, **settings)
-    options = await _options(adapter.run_stream_native())
+    options = await _options(_events_of(adapter))
+    _refuse_nothing(options)
     prompt = _prompt(options.get('message_history') or ())
     _refuse_long(prompt, longest)
     _refuse_chat(chat := _chat_id(run_input))
@@ -164,6 +166,23 @@ def _refuse_long(prompt: str, longest: int) -> None:
         raise Refused(413, 'too_long', f'The prompt is to have {longest} characters at most.')
 
 
+def _refuse_nothing(options: Mapping[str, Any]) -> None:
+    """Refuse what the run would fail for at once: there is no message, or an answer to what has not been asked."""
+    if 'conversation' in options:
+        return
+    messages: Sequence[ModelMessage] = options.get('message_history') or ()
+    if not messages:
+        raise Refused(400, 'malformed', 'There is no message to answer.')
+    results: DeferredToolResults | None = options.get('deferred_tool_results')
+    if results is not None:
+        waiting: set[str] = set()
+        for message in messages:
+            if isinstance(message, ModelResponse):
+                waiting = {call.tool_call_id for call in message.tool_calls}
+        if not waiting >= results.approvals.keys() | results.calls.keys():
+            raise Refused(400, 'malformed', 'There is an answer for a tool call that is not in the last message.')
+
+
 def _refuse_chat(chat: str | None) -> None:
     # It is kept with the stream, and written again with each of its changes.
     if chat is not None and not (len(chat) <= LONGEST_CHAT and is_name(chat)):
@@ -184,6 +203,16 @@ def _prompt(messages: Any) -> str:
             pieces = [part.content] if isinstance(part.content, str) else part.content
             texts += [one for one in pieces if isinstance(one, str)]
     return '\n'.join(texts)
+
+
+def _events_of(adapter: UIAdapter[Any, Any, Any, Any, Any]) -> AsyncIterator[Any]:
+    try:
+        return adapter.run_stream_native()
+    except (ValueError, AssertionError):
+        # It loads the messages here, and fails in its own ways for parts that are valid each, but not where they are:
+        # a result without its call, a file that is no Base64, arguments that are a list.
+        logger.info('A request was not understood', exc_info=True)
+        raise Refused(400, 'malformed', 'There is a message that cannot be read.') from None
 
 
 class _Call(Exception):

@@ -21,11 +21,13 @@ export function ChatPage({ chat, messages: before }: { chat: string; messages: M
   const latest = useRef(messages)
   latest.current = messages
   const goOn = useCallback(async () => {
-    const known = latest.current
+    const known = latest.current.at(-1)
     setReady(false)
     await resumeStream()
-    // If there is nothing to resume, an answer may have ended meanwhile, and the server has the whole of it.
-    if (latest.current.at(-1) === known.at(-1)) setMessages(await said(chat))
+    const last = latest.current.at(-1)
+    // If there was nothing to resume, an answer may have ended meanwhile, and the server has the whole of it. If what was
+    // resumed is no answer to what was known, it came between the two requests: it is there twice, or without its question.
+    if (last === known || (last?.id !== known?.id && known?.role !== 'user')) setMessages(await said(chat))
     setReady(true)
   }, [chat, resumeStream, setMessages])
 
