@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -323,19 +323,23 @@ class TestStartAndClose:
         await entries(runner, await runner.start(run(Agent(ScriptedModel(['One'])))))  # it has left its place
         await runner.close()
 
-    async def test_who_is_cancelled_while_it_starts_is_cancelled_and_leaves_its_place(self) -> None:
+    async def test_who_is_cancelled_while_it_starts_ends_no_run_and_uses_up_no_place(self) -> None:
         backend = Away()
         async with StreamRunner(StreamLog(backend), at_once=1) as runner:
-            for turns in range(4):
+            for turns in range(1, 8):
                 backend.there.clear()
-                starting = asyncio.create_task(runner.start(run()))
+                stream_id = f's{turns}'
+                starting = asyncio.create_task(runner.start(run(Agent(ScriptedModel(['One']))), stream_id=stream_id))
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 starting.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await starting
                 backend.there.set()
-            await entries(runner, await runner.start(run(Agent(ScriptedModel(['One'])))))
+                await asyncio.sleep(1)
+                told, _ = await entries(runner, stream_id)
+                assert [one['type'] for one in told] == ['start', 'text', 'stats', 'end']
+                assert runner.ids == []
 
     async def test_nothing_is_started_by_a_runner_that_was_closed_until_it_is_opened_again(self) -> None:
         backend = Away()
@@ -409,3 +413,26 @@ async def test_a_second_turn_is_no_error_of_the_program(caplog: pytest.LogCaptur
     (told,) = [one for one in caplog.records if 'was not begun' in one.message]
     assert (told.levelno, told.exc_info) == (logging.WARNING, None)
     assert not [one for one in caplog.records if one.levelno > logging.WARNING]
+
+
+@asynccontextmanager
+async def late() -> AsyncGenerator[RunStream[Any]]:
+    """Waits for something with a timeout of its own, after which it goes on."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            try:
+                await asyncio.sleep(BUSY)
+            finally:
+                await asyncio.sleep(1)  # it clears up
+    async with run(Agent(ScriptedModel(['One'], gap=BUSY))) as stream:
+        yield stream
+
+
+async def test_a_stop_is_heard_while_a_timeout_of_the_program_ends_something_in_the_run() -> None:
+    async with StreamRunner(patience=PATIENCE, grace=0) as runner:
+        starting = asyncio.create_task(runner.start(late(), stream_id='s'))
+        await asyncio.sleep(1.5)
+        assert await runner.stop('s')
+        told, ended = await entries(runner, await starting)
+    assert told[-1] == {'type': 'end', 'finish': 'stopped'}
+    assert ended <= 1.5 + PATIENCE

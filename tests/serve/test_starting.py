@@ -17,10 +17,10 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 from websockets.asyncio.client import connect
 
-from pydantic_ai_streaming import RunStream
+from pydantic_ai_streaming import Chat, RunStream
 from pydantic_ai_streaming.logs import MemoryBackend, StreamLog
 from pydantic_ai_streaming.serve import AISDK, Asked, Frames, StreamRunner, stream_router
-from pydantic_ai_streaming.testing import ScriptedModel
+from pydantic_ai_streaming.testing import ScriptedModel, Stall
 from tests.serve.serving import serving_app
 
 Post = Callable[..., Awaitable[httpx.Response]]
@@ -216,3 +216,50 @@ async def test_who_asks_a_worker_that_is_ending_is_told_to_ask_again_and_that_is
             answer = await post({'prompt': 'Go'}, None)
         assert (answer.status_code, answer.json()['error'], answer.headers['retry-after']) == (503, 'unavailable', '1')
         assert not [one for one in caplog.records if one.name.startswith('pydantic_ai_streaming')]
+
+
+async def test_who_knows_a_key_does_not_know_the_id_that_is_made_of_it() -> None:
+    here, elsewhere = Worker(MemoryBackend()), Worker(MemoryBackend())
+    async with asking(here, elsewhere) as posts:
+        ids = [(await post({'prompt': 'Go'})).json()['stream'] for post in posts]
+        assert len(set(ids)) == 2
+
+
+@pytest.mark.parametrize('turns', range(1, 40, 3))
+async def test_a_request_that_is_given_up_while_it_starts_does_not_use_up_its_key(turns: int) -> None:
+    worker = Worker()
+    async with asking(worker) as (post,):
+        first = asyncio.ensure_future(post({'prompt': 'Go'}))
+        for _ in range(turns):
+            await asyncio.sleep(0.001)
+        first.cancel()
+        await asyncio.wait([first])
+        again = await post({'prompt': 'Go'})
+        stream_id = again.json()['stream']
+        entries = [entry async for part in await worker.runner.log.follow(stream_id) for entry in part.entries]
+        assert json.loads(entries[-1]) == {'type': 'end', 'finish': 'complete'}
+        assert sum(one.started for one in worker.made) == 1
+
+
+class Busy(Worker):
+    """Whose runs are the turns of one conversation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chat = Chat(Agent(ScriptedModel(['One', Stall()])))
+
+    async def _start(self, asked: Asked) -> Any:
+        return self.chat.send('And then?')
+
+
+async def test_a_turn_that_is_refused_is_refused_again_though_the_first_request_was_given_up() -> None:
+    worker = Busy()
+    async with worker.chat.send('Go'), asking(worker) as (post,):
+        for turns in range(1, 60):
+            key = f'key {turns}'
+            first = asyncio.ensure_future(post({'prompt': 'Go'}, key))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            first.cancel()
+            await asyncio.wait([first])
+            assert (await post({'prompt': 'Go'}, key)).status_code == 409, turns

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from .places import Places
 from .refused import LATER, Refused
 
 __all__ = ['Viewers']
@@ -20,27 +20,24 @@ class Viewers:
     """
 
     def __init__(self, limit: int, each: int) -> None:
-        self._limit = limit
         self._each = each
-        self._of: Counter[str | None] = Counter()
-        self._all = 0
+        self._places = Places(limit, each)
 
     def refuse(self, owner: str | None) -> None:
         """Raise `Refused` if there is no room for one more."""
-        if self._all >= self._limit:
-            raise Refused(503, 'busy', 'As many clients follow streams as can.', headers=LATER)
-        if owner is not None and self._of[owner] >= self._each:
-            raise Refused(429, 'too_many', f'You follow {self._each} streams already.', headers=LATER)
+        match self._places.full(owner):
+            case 'each':
+                raise Refused(429, 'too_many', f'You follow {self._each} streams already.', headers=LATER)
+            case 'all':
+                raise Refused(503, 'busy', 'As many clients follow streams as can.', headers=LATER)
+            case None:
+                pass
 
     @contextmanager
     def here(self, owner: str | None) -> Generator[None]:
         """Count one while the context lasts."""
-        self._all += 1
-        self._of[owner] += 1
+        self._places.take(owner)
         try:
             yield
         finally:
-            self._all -= 1
-            self._of[owner] -= 1
-            if not self._of[owner]:
-                del self._of[owner]
+            self._places.leave(owner)

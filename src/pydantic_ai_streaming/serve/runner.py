@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from ..aio.closing import drain, over
-from ..errors import RunnerClosed, StoreError, StoreUnavailable, StreamLogError
+from ..errors import RunnerClosed, StoreError, StoreUnavailable, StreamLogError, TooManyRuns
 from ..logs.heads import Write
 from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
@@ -99,6 +99,9 @@ class StreamRunner:
         grace: float = 10.0,
         patience: float = 5.0,
     ) -> None:
+        for name, limit in (('at_once', at_once), ('at_once_each', at_once_each)):
+            if limit is not None and limit < 1:
+                raise ValueError(f'{name}={limit!r}: use 1 or more')
         for name, value in (('grace', grace), ('patience', patience)):
             if not value >= 0:
                 raise ValueError(f'{name}={value!r}: use a number of seconds, 0 or more')
@@ -111,9 +114,10 @@ class StreamRunner:
         self.ttl = ttl
         self._grace = grace
         self._patience = patience
+        self._at_once, self._at_once_each = at_once, at_once_each
         self._places = Places(at_once, at_once_each)
         self._running: dict[str, Running] = {}
-        self._starting: set[asyncio.Task[Running]] = set()
+        self._starting: set[asyncio.Task[str]] = set()
         self._state: Literal['open', 'closing', 'closed'] = 'open'
         self._reaping: asyncio.Task[None] | None = None
 
@@ -154,8 +158,10 @@ class StreamRunner:
     async def close(self) -> None:
         """Let runs finish for `grace` seconds, stop those that have not, and close the log. Nothing is started then.
 
-        It takes `grace` and `patience`, and a few seconds more if the log cannot be reached; a warning names the
-        streams whose tools still go on. uvicorn ends its process then all the same; `asyncio.run` waits for them.
+        It takes `grace` and `patience`, and if the log cannot be reached, five seconds more and as long as its database
+        takes over the last write: for a SQLite file that another process has locked, twice its `timeout`. A warning
+        names the streams whose tools still go on. uvicorn ends its process then all the same; `asyncio.run` waits for
+        them.
         """
         self._state = 'closing'
         running = list(self._running.values())
@@ -206,6 +212,8 @@ class StreamRunner:
     ) -> str:
         """Begin a run, and return the id of its stream, which is there when this returns.
 
+        Who is cancelled meanwhile, as by a timeout of a request, ends no run: it begins all the same.
+
         Args:
             source: A `RunStream` or a turn of a `Chat`, not entered yet.
             stream_id: The id; one that cannot be guessed by default.
@@ -226,19 +234,46 @@ class StreamRunner:
         chosen = [self._format(name) for name in (self.formats if formats is None else formats)]
         if self._state != 'open':
             raise RunnerClosed
+        self._refuse_too_many(owner)
         self._places.take(owner)
         starting = asyncio.create_task(
-            self._begin(source, chosen, stream_id, owner, details or {}), name='pydantic-ai-streaming start'
+            self._start(source, chosen, stream_id, owner, details or {}), name='pydantic-ai-streaming start'
         )
         self._starting.add(starting)
-        starting.add_done_callback(lambda _: self._has_started(starting, owner))
+        starting.add_done_callback(self._has_started)
         try:
-            running = await starting
+            return await asyncio.shield(starting)
         except asyncio.CancelledError:
-            if _is_cancelled():
+            if not starting.cancelled() or _is_cancelled():
                 raise
             raise RunnerClosed from None  # it was the closing that would not wait any longer
-        await self._begun(running)
+
+    def _refuse_too_many(self, owner: str | None) -> None:
+        full = self._places.full(owner)
+        if full == 'each' and self._at_once_each is not None:
+            raise TooManyRuns(self._at_once_each, owner=owner)
+        if full is not None:
+            raise TooManyRuns(self._at_once)
+
+    async def _start(
+        self,
+        source: Source,
+        formats: Sequence[WireFormat],
+        stream_id: str | None,
+        owner: str | None,
+        details: dict[str, Any],
+    ) -> str:
+        try:
+            running = await self._begin(source, formats, stream_id, owner, details)
+        except BaseException:
+            self._places.leave(owner)
+            raise
+        refusal = await asyncio.shield(running.begun)
+        if refusal is not None:
+            # A client is told more by the error than by a stream that has failed.
+            await over(running.task)
+            await self._forget(running.stream_id)
+            raise refusal
         return running.stream_id
 
     async def _begin(
@@ -268,23 +303,15 @@ class StreamRunner:
         running.task.add_done_callback(lambda _: running.run.add_done_callback(gone))
         return running
 
-    def _has_started(self, starting: asyncio.Task[Running], owner: str | None) -> None:
+    def _has_started(self, starting: asyncio.Task[str]) -> None:
         self._starting.discard(starting)
-        if starting.cancelled() or starting.exception() is not None:
-            self._places.leave(owner)
+        if not starting.cancelled():
+            starting.exception()  # which nobody may be there to be told of
 
     async def _forget(self, stream_id: str) -> None:
         """Delete a stream that nobody was told of."""
         with suppress(StreamLogError, StoreUnavailable):
             await self.log.delete(stream_id)
-
-    async def _begun(self, running: Running) -> None:
-        refusal = await asyncio.shield(running.begun)
-        if refusal is not None:
-            # A client is told more by the error than by a stream that has failed.
-            await over(running.task)
-            await self._forget(running.stream_id)
-            raise refusal
 
     def _format(self, name: str) -> WireFormat:
         if name not in self.formats:

@@ -57,6 +57,7 @@ class Running:
         self._encoders: list[asyncio.Task[None]] = []
         self._last: list[bytes] = []  # which say how it ended: written with the end of the stream, in one step
         self._leaves = asyncio.Event()
+        self._is_told = False
         self.left_behind = False
         writer.open(self.cancel)
         self.run = loop.create_task(self._run(source), name='pydantic-ai-streaming run')
@@ -66,8 +67,10 @@ class Running:
 
     def cancel(self) -> None:
         """Have the run end, without waiting for that."""
-        # Once: what clears up is not to be cancelled again.
-        if not self.run.done() and not self.run.cancelling():
+        # Once: what clears up is not to be cancelled again. That somebody else cancels it just now, as a timeout of the
+        # program which it goes on after, is nothing that ends it.
+        if not self.run.done() and not self._is_told:
+            self._is_told = True
             self.run.cancel()
             self._leaves.set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias, cast
 from weakref import WeakValueDictionary
@@ -24,18 +25,26 @@ Start: TypeAlias = Callable[[Asked], Source | Awaitable[Source]]
 DIGEST: Final = 'asked'
 """Where the details of a stream say what was asked for, if the request had a key."""
 
+SECRET: Final = 'secret-of-keys'
+"""A stream without entries, and where its details say what goes into the ids that are made of keys: all workers of a
+log make the same of a key, and who only knows the key cannot."""
+
 
 class Starting:
     """Starts runs for requests: one for each, and for those that come again with the same key, one for all.
 
     In this process, requests of one key wait for each other. In others, the log decides: of two that create the stream
     at once one does, and what the `start` of the other has made is thrown away without having been entered.
+
+    What was begun is done, whether or not the request is still there: a key would be used up without a run.
     """
 
     def __init__(self, runner: StreamRunner, start: Start) -> None:
         self._runner = runner
         self._start = start
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._going: set[asyncio.Task[str]] = set()
+        self._secret: str | None = None
 
     async def begin(self, asked: Asked, format_name: str) -> str:
         """Start a run, or find the one that the same request has started; the id of its stream.
@@ -44,9 +53,20 @@ class Starting:
             Refused: The key was that of another request.
             Exception: What `start`, and `StreamRunner.start`, raise.
         """
+        going = asyncio.create_task(self._once(asked, format_name), name='pydantic-ai-streaming begin')
+        self._going.add(going)
+        going.add_done_callback(self._has_begun_one)
+        return await asyncio.shield(going)
+
+    def _has_begun_one(self, going: asyncio.Task[str]) -> None:
+        self._going.discard(going)
+        if not going.cancelled():
+            going.exception()  # which nobody may be there to be told of
+
+    async def _once(self, asked: Asked, format_name: str) -> str:
         if asked.key is None:
             return await self._begin(asked, format_name, None, {})
-        stream_id = named('key', asked.owner, asked.key)
+        stream_id = named('key', await self._secret_of_keys(), asked.owner, asked.key)
         digest = _digest(format_name, asked.digest)
         async with self._turns.setdefault(stream_id, asyncio.Lock()):
             if await self._has_begun(stream_id, digest):
@@ -57,6 +77,20 @@ class Starting:
                 if error.reason != 'exists' or not await self._has_begun(stream_id, digest):
                     raise
                 return stream_id  # the same request has come to another worker at the same time
+
+    async def _secret_of_keys(self) -> str:
+        if self._secret is None:
+            log, made = self._runner.log, secrets.token_urlsafe(16)
+            try:
+                head = await log.head(SECRET)
+            except StreamMissing:
+                new = Head(stream_id=SECRET, incarnation=made, details={SECRET: made})
+                try:
+                    head = await log.write(Write(stream_id=SECRET, create=new)) or new
+                except StreamLogError:  # another worker was first
+                    head = await log.head(SECRET)
+            self._secret = str(head.details[SECRET])
+        return self._secret
 
     async def _has_begun(self, stream_id: str, digest: str) -> bool:
         try:
@@ -96,9 +130,9 @@ class Starting:
                 await log.write(Write(stream_id=name, details=details))
 
 
-def named(kind: str, owner: str | None, name: str) -> str:
-    """An id for what a client has named: the same for the same owner, and not to be guessed from another's."""
-    return f'{kind}-{_digest(owner, name)}'
+def named(kind: str, *parts: str | None) -> str:
+    """An id for what a client has named: the same for the same parts, and not to be guessed without one of them."""
+    return f'{kind}-{_digest(*parts)}'
 
 
 def _digest(*parts: str | None) -> str:
