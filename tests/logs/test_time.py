@@ -116,6 +116,6 @@ async def test_ten_thousand_streams_that_expire_leave_nothing_in_the_process() -
             await made_and_dropped(log, f's{number}', is_read=number % 2 == 0)
         await asyncio.sleep(100)
         gc.collect()
-        # What they are kept in.
+        # All that they are kept in: what is left there is found by nobody from outside.
         held = [backend._streams, log._tails, log._producers, log._due]  # pyright: ignore[reportPrivateUsage]
         assert [len(one) for one in held] == [0, 0, 0, 0]

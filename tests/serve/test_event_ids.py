@@ -20,8 +20,8 @@ from pydantic_ai_streaming.logs import Head
 from pydantic_ai_streaming.serve import Frames, StreamRunner, stream_router
 from pydantic_ai_streaming.serve.event_ids import event_id, offset_of
 from pydantic_ai_streaming.testing import ScriptedModel
+from tests.serve.browser_client import needs_node, node, text_of
 from tests.serve.serving import Client, see, serving_app, until
-from tests.serve.test_stream_client import NODE, node, text_of
 
 NAMES = ['chat:1', 'häfen', '船', '🚢:7', '50 %', '%41', '%zz', 'a b+c', 'a\'b"\\', 'a/b', '?a=b#c', 'x' * 500, ':']
 WORDS = [f'{number} ' for number in range(12)]
@@ -78,7 +78,7 @@ async def test_a_stream_of_any_name_goes_on_after_each_of_its_events(client: Cli
             assert (rest.status, rest.frames) == (200 if rest.frames else 204, whole.frames[number + 1 :])
 
 
-@pytest.mark.skipif(NODE is None, reason='node is not installed')
+@needs_node
 @pytest.mark.parametrize('name', ['häfen: 50 %/船', 'a:7'])
 async def test_the_client_for_browsers_goes_on_with_a_stream_of_any_name(name: str) -> None:
     runner, agent, app = site(gap=0.1)

@@ -21,9 +21,9 @@ from pydantic_ai_streaming.errors import StoreUnavailable
 from pydantic_ai_streaming.logs import MemoryBackend, MemoryLog, RedisLog, Slice, StreamLog, Wanted, tail
 from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, StreamRunner, following, stream_router
 from pydantic_ai_streaming.testing import ScriptedModel
+from tests.serve.browser_client import needs_node, node, text_of
 from tests.serve.chromium import in_a_page, needs_chromium
 from tests.serve.serving import serving_app, until
-from tests.serve.test_stream_client import NODE, node, text_of
 from tests.servers import RedisServer, start_redis
 
 WORDS = [f'{number} ' for number in range(40)]
@@ -95,7 +95,7 @@ async def test_an_event_source_outlasts_a_redis_that_is_away(redis: RedisServer)
     assert len(set(seen['ids'])) == len(seen['ids'])
 
 
-@pytest.mark.skipif(NODE is None, reason='node is not installed')
+@needs_node
 async def test_the_client_for_browsers_outlasts_a_redis_that_is_away(redis: RedisServer) -> None:
     site: Any = Site(RedisLog(redis.url, lease=30), gap=0.1, keep_alive=0.1)
     async with serving_app(site) as address:
@@ -106,7 +106,7 @@ async def test_the_client_for_browsers_outlasts_a_redis_that_is_away(redis: Redi
     assert frames[-1] == {'type': 'end', 'finish': 'complete'}
 
 
-@pytest.mark.skipif(NODE is None, reason='node is not installed')
+@needs_node
 async def test_the_client_for_browsers_waits_for_a_place_before_it_has_seen_anything() -> None:
     site: Any = Site(MemoryLog(), gap=0.01, viewers=1)
     async with serving_app(site) as address, httpx.AsyncClient() as client:
@@ -164,7 +164,7 @@ async def test_an_event_source_that_is_cut_off_since_the_log_is_away_comes_back(
 
 
 @pytest.mark.usefixtures('far_behind')
-@pytest.mark.skipif(NODE is None, reason='node is not installed')
+@needs_node
 async def test_the_client_for_browsers_that_is_cut_off_since_the_log_is_away_comes_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

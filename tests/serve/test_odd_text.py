@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,9 @@ from websockets.asyncio.client import connect
 from pydantic_ai_streaming import RunStream
 from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, StreamRunner, stream_router
 from pydantic_ai_streaming.testing import ScriptedModel
+from tests.serve.browser_client import NODE, needs_node, needs_npm, node, text_of
 from tests.serve.chromium import in_a_page, needs_chromium
 from tests.serve.serving import serving_app
-from tests.serve.test_stream_client import NODE, node, text_of
 
 PIECES = [
     'one\n',
@@ -105,7 +104,7 @@ async def test_an_event_source_is_given_each_event_as_it_was(kind: str, field: s
     assert events[-1]['type'] == last[kind]
 
 
-@pytest.mark.skipif(NODE is None, reason='node is not installed')
+@needs_node
 async def test_the_client_for_browsers_reads_it() -> None:
     site = Site()
     async with serving_app(site.app) as address:
@@ -124,7 +123,7 @@ async def test_a_web_socket_brings_it() -> None:
     assert text_of(frames) == TEXT
 
 
-@pytest.mark.skipif(NODE is None or shutil.which('npm') is None, reason='node and npm are needed')
+@needs_npm
 async def test_the_clients_of_the_protocols_show_it() -> None:
     if not (CLIENTS / 'node_modules').is_dir():
         command = ['npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts', '--silent']
@@ -132,7 +131,7 @@ async def test_the_clients_of_the_protocols_show_it() -> None:
     site, pipe = Site(), asyncio.subprocess.PIPE
     async with serving_app(site.app) as address:
         script = SCRIPT.replace('ADDRESS', json.dumps(f'http://{address}/runs'))
-        command = [str(NODE), '--input-type=module', '-e', script]
+        command = [NODE, '--input-type=module', '-e', script]
         process = await asyncio.create_subprocess_exec(*command, cwd=CLIENTS, stdout=pipe, stderr=pipe)
         out, error = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 0, error.decode()

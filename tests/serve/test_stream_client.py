@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
 from typing import Any
 
 import pytest
@@ -16,48 +14,12 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from pydantic_ai_streaming import RunStream
-from pydantic_ai_streaming.serve import BROWSER_CLIENT, LiveStreams, SSEResponse
+from pydantic_ai_streaming.serve import LiveStreams, SSEResponse
 from pydantic_ai_streaming.testing import ScriptedModel, Stall, Text, ToolCall
+from tests.serve.browser_client import needs_node, node, text_of
 from tests.serve.serving import nothing_goes_on, serving, until
 
-NODE = shutil.which('node')
-pytestmark = pytest.mark.skipif(NODE is None, reason='node is not installed')
-
-SCRIPT = """
-import { streamFrames, StreamLost, patched } from CLIENT
-const controller = new AbortController()
-const say = (one) => console.log(JSON.stringify(one))
-let document
-try {
-  for await (const frame of streamFrames(ADDRESS, { signal: controller.signal, ...OPTIONS })) {
-    if (frame.type === 'output') frame.document = document = patched(document, frame.patch)
-    say(frame)
-    if (frame.text === ABORT_AT) controller.abort()
-    if (frame.text === LEAVE_AT) break
-  }
-} catch (error) {
-  say({ type: 'thrown', name: error.name, lost: error instanceof StreamLost, message: error.message })
-}
-"""
-
-
-async def node(url: str, *, abort_at: str = '', leave_at: str = '', **options: Any) -> list[dict[str, Any]]:
-    """What the client has yielded, and what it has thrown."""
-    script = SCRIPT
-    values = {'CLIENT': BROWSER_CLIENT.as_uri(), 'ADDRESS': url, 'ABORT_AT': abort_at, 'LEAVE_AT': leave_at}
-    for name, value in {**values, 'OPTIONS': options}.items():
-        script = script.replace(name, json.dumps(value), 1)
-    assert NODE is not None
-    process = await asyncio.create_subprocess_exec(
-        NODE, '--input-type=module', '-e', script, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 30)
-    assert err == b''
-    return [json.loads(line) for line in out.decode().split('\n') if line]
-
-
-def text_of(frames: list[dict[str, Any]]) -> str:
-    return ''.join(frame['text'] for frame in frames if frame['type'] == 'text')
+pytestmark = needs_node
 
 
 class Breaking(SSEResponse):

@@ -44,15 +44,21 @@ def tokens_of(frames: list[dict[str, Any]]) -> list[str]:
     return [one['text'] for one in frames if one['type'] == 'text' and not one['text'].startswith('Let')]
 
 
+async def killed(directory: Path, log: SQLiteLog, stream_id: str, frames: list[dict[str, Any]]) -> asyncio.Task[None]:
+    """Kill the process of the workflow in the middle of a step; who follows its stream goes on."""
+    following = asyncio.create_task(followed(log, stream_id, frames))
+    first = await worker(directory, 'flow')
+    await until(lambda: len(tokens_of(frames)) >= KILLED_AFTER, within=30)
+    first.kill()
+    await first.wait()
+    return following
+
+
 async def killed_and_recovered(directory: Path, stream_id: str, *, ends: bool = True) -> list[dict[str, Any]]:
     """The frames that one who follows all the time has seen."""
     frames: list[dict[str, Any]] = []
     async with SQLiteLog(directory / 'streams.db') as log, asyncio.timeout(60):
-        following = asyncio.create_task(followed(log, stream_id, frames))
-        first = await worker(directory, 'flow')
-        await until(lambda: len(tokens_of(frames)) >= KILLED_AFTER, within=30)
-        first.kill()
-        await first.wait()
+        following = await killed(directory, log, stream_id, frames)
         second = await worker(directory)
         assert await second.wait() == 0
         if not ends:
@@ -131,11 +137,7 @@ async def test_who_stops_the_stream_in_another_process_has_the_workflow_cancelle
 async def test_a_stop_that_comes_when_no_process_runs_the_workflow_is_obeyed_by_the_next(tmp_path: Path) -> None:
     frames: list[dict[str, Any]] = []
     async with SQLiteLog(tmp_path / 'streams.db') as log, asyncio.timeout(60):
-        following = asyncio.create_task(followed(log, 'flow', frames))
-        first = await worker(tmp_path, 'flow')
-        await until(lambda: len(tokens_of(frames)) >= KILLED_AFTER, within=30)
-        first.kill()
-        await first.wait()
+        following = await killed(tmp_path, log, 'flow', frames)
         assert await log.stop('flow')
         second = await worker(tmp_path)
         assert await second.wait() == 0
@@ -148,11 +150,7 @@ async def test_a_stop_that_comes_when_no_process_runs_the_workflow_is_obeyed_by_
 async def test_a_workflow_that_no_process_runs_can_be_stopped_for_good(tmp_path: Path) -> None:
     frames: list[dict[str, Any]] = []
     async with SQLiteLog(tmp_path / 'streams.db') as log, asyncio.timeout(60):
-        following = asyncio.create_task(followed(log, 'flow', frames))
-        first = await worker(tmp_path, 'flow')
-        await until(lambda: len(tokens_of(frames)) >= KILLED_AFTER, within=30)
-        first.kill()
-        await first.wait()
+        following = await killed(tmp_path, log, 'flow', frames)
         stopping = await worker(tmp_path, 'stop', 'flow')
         assert await stopping.wait() == 0
         await following

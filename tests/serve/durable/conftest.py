@@ -1,4 +1,4 @@
-"""Two workers on one log."""
+"""One worker on a log in memory, or two on one log."""
 
 from __future__ import annotations
 
@@ -8,11 +8,23 @@ from uuid import uuid4
 
 import pytest
 
+from pydantic_ai_streaming.logs import MemoryLog, StreamLog
 from pydantic_ai_streaming.serve import DurableStreams, durable_streams
 from tests.logs.places import KINDS, LogPlace
 from tests.serve.durable.places import LateMemory
 
 Pair = tuple[DurableStreams, DurableStreams]
+
+
+@pytest.fixture
+async def log() -> AsyncIterator[StreamLog]:
+    async with MemoryLog() as log:
+        yield log
+
+
+@pytest.fixture
+def app(log: StreamLog) -> DurableStreams:
+    return durable_streams(log, writable=True)
 
 
 @pytest.fixture

@@ -60,13 +60,13 @@ def test_who_reads_the_same_entries_later_is_told_what_is_so_by_then() -> None:
 
 def test_what_is_kept_for_the_next_client_has_a_bound() -> None:
     writer = EventWriter()
+    kept = writer._kept  # pyright: ignore[reportPrivateUsage] - it is what is to be bounded
     sizes = [EVENT_SIZE, 1, 3 * EVENT_SIZE, 2 * KEPT_SIZE, KEPT_SIZE // 2, 7]
     for number in range(200):
         part = Slice(stream(number + 1), number, [b'x' * sizes[number % len(sizes)]])
         list(writer.events(part, 'text/plain', '7'))
-        kept = writer._kept.values()  # pyright: ignore[reportPrivateUsage] - it is what is to be bounded
-        assert sum(map(sys.getsizeof, kept)) <= KEPT_SIZE + 40 * len(kept)
-    assert len(writer._kept) > 2  # pyright: ignore[reportPrivateUsage]
+        assert sum(map(sys.getsizeof, kept.values())) <= KEPT_SIZE + 40 * len(kept)
+    assert len(kept) > 2
 
 
 def test_a_large_event_is_sent_in_pieces_of_what_those_who_are_abreast_share() -> None:

@@ -5,31 +5,20 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
 
 from pydantic_ai_streaming.errors import StoreError, StoreFailure, StoreUnavailable, StreamMissing
-from pydantic_ai_streaming.logs import Head, MemoryLog, Refusal, Slice, StreamLog, Wanted, Write
+from pydantic_ai_streaming.logs import Head, Refusal, Slice, StreamLog, Wanted, Write
 from pydantic_ai_streaming.logs.memory import MemoryBackend
 from pydantic_ai_streaming.serve import DurableStreams, durable_streams
 from pydantic_ai_streaming.serve.durable.offsets import token_of
 from tests.serve.durable.calls import ask, begin
 
 pytestmark = pytest.mark.virtual_time
-
-
-@pytest.fixture
-async def log() -> AsyncIterator[StreamLog]:
-    async with MemoryLog() as log:
-        yield log
-
-
-@pytest.fixture
-def app(log: StreamLog) -> DurableStreams:
-    return durable_streams(log, writable=True)
 
 
 def now() -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from pydantic_ai_streaming import RunStream
-from pydantic_ai_streaming.logs import MemoryLog, StreamLog
+from pydantic_ai_streaming.logs import StreamLog
 from pydantic_ai_streaming.serve import DurableStreams, Frames, StreamRunner, durable_streams
 from pydantic_ai_streaming.testing import ScriptedModel
 from tests.serve.durable.calls import ask, begin
@@ -31,12 +30,6 @@ async def who(connection: HTTPConnection) -> str | None:
     if name == 'expired':
         raise HTTPException(401, 'Log in again.', headers={'WWW-Authenticate': 'Bearer'})
     return name
-
-
-@pytest.fixture
-async def log() -> AsyncIterator[StreamLog]:
-    async with MemoryLog() as log:
-        yield log
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from pydantic_ai_streaming.logs import MemoryLog, StreamLog, Write
+from pydantic_ai_streaming.logs import StreamLog, Write
 from pydantic_ai_streaming.serve import DurableStreams, DurableStreamsLimits, durable_streams
 from pydantic_ai_streaming.serve.durable.bodies import DISCARDED
 from pydantic_ai_streaming.serve.durable.forking import MOST_FORKS
@@ -21,17 +20,6 @@ from tests.serve.durable.calls import ask, begin
 
 WRITES = ('PUT', 'POST', 'DELETE')
 FORK = {'stream-forked-from': '/s'}
-
-
-@pytest.fixture
-async def log() -> AsyncIterator[StreamLog]:
-    async with MemoryLog() as log:
-        yield log
-
-
-@pytest.fixture
-def app(log: StreamLog) -> DurableStreams:
-    return durable_streams(log, writable=True)
 
 
 # Reads
