@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import secrets
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from ..aio.closing import drain, over
-from ..errors import RunnerClosed, StoreError, StoreUnavailable, StreamLogError, TooManyRuns
-from ..logs.heads import Write
+from ..errors import RunnerClosed, StoreUnavailable, StreamLogError, TooManyRuns
 from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
 from .places import Places
+from .reaper import Reaper
 from .running import Running
 from .source import Source, refuse_started
-from .wire import FORMATS, LOST, Frames, WireFormat
+from .wire import FORMATS, Frames, WireFormat
 from .writing import LogWriter
 
 __all__ = ['StreamRunner']
@@ -28,9 +27,6 @@ logger = logging.getLogger(__name__)
 
 LAST_WRITES: Final = 5.0
 """Seconds that a log which cannot be reached gets to come back, when this process ends."""
-
-ENDED_AT_ONCE: Final = 100
-"""Streams without a producer that are ended in one commit, at most."""
 
 
 class StreamRunner:
@@ -153,7 +149,9 @@ class StreamRunner:
     async def _open(self) -> None:
         await self.log.open()
         if self._reaping is None:
-            self._reaping = asyncio.create_task(self._reap(), name='pydantic-ai-streaming reap')
+            self._reaping = asyncio.create_task(
+                Reaper(self.log, self.formats.values()).run(), name='pydantic-ai-streaming reap'
+            )
 
     async def close(self) -> None:
         """Let runs finish for `grace` seconds, stop those that have not, and close the log. Nothing is started then.
@@ -330,69 +328,6 @@ class StreamRunner:
             running.cancel()
             return True
         return await self.log.stop(stream_id)
-
-    async def _reap(self) -> None:
-        """Write the last entries of streams whose process has died."""
-        clock, lease = asyncio.get_running_loop().time, self.log.lease
-        twice = lease * 2 / 3  # in which who lives renews a lease twice
-        looked, ending_from, told = clock(), 0.0, ''
-        while True:
-            try:
-                lapsed = await self.log.lapsed()
-                # Where this process could not see the log for so long, others could not renew their leases: as when
-                # the log was down, or the machine asleep. They get as long to do it now.
-                now = clock()
-                if now - looked > twice:
-                    ending_from = now + twice
-                if now >= ending_from:
-                    await self._end_all(lapsed)
-                looked = clock()
-            except StoreUnavailable:
-                pass  # it is there again some time
-            except StoreError as error:
-                if str(error) != told:
-                    told = str(error)
-                    logger.error('A stream without a producer cannot be ended, and that is tried again: %s', error)
-            except Exception:
-                logger.exception('Looking after streams without a producer has failed, and goes on')
-            await asyncio.sleep(min(1.0, lease / 4))
-
-    async def _end_all(self, stream_ids: Sequence[str]) -> None:
-        """End many at once: a process may have had hundreds."""
-        for first in range(0, len(stream_ids), ENDED_AT_ONCE):
-            some = stream_ids[first : first + ENDED_AT_ONCE]
-            outcomes = await asyncio.gather(*map(self._end_lost, some), return_exceptions=True)
-            for one in outcomes:
-                if one is not None:
-                    raise one
-
-    async def _end_lost(self, stream_id: str) -> None:
-        try:
-            head = await self.log.head(stream_id)
-            names = head.details.get(FORMATS)
-            if not isinstance(names, list):
-                return  # it is no run's
-            last = [
-                one.mark + text.encode()
-                for one in self.formats.values()
-                if one.name in names
-                for text in one.cut_off(LOST)
-            ]
-            # In one step: who dies over it has not become another producer that is gone.
-            await self.log.write(
-                Write(
-                    stream_id=stream_id,
-                    entries=last,
-                    incarnation=head.incarnation,
-                    token=secrets.token_urlsafe(9),
-                    take_over=True,
-                    close=True,
-                )
-            )
-        except StreamLogError as error:
-            logger.debug('Stream %s was lost, and somebody else has ended it: %s', stream_id, error)
-        else:
-            logger.warning('Stream %s was ended for its producer, which is gone', stream_id)
 
 
 async def _settled(tasks: Collection[asyncio.Task[Any]], within: float) -> None:
