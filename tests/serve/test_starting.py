@@ -20,6 +20,7 @@ from websockets.asyncio.client import connect
 from pydantic_ai_streaming import Chat, RunStream
 from pydantic_ai_streaming.logs import MemoryBackend, StreamLog
 from pydantic_ai_streaming.serve import AISDK, Asked, Frames, StreamRunner, stream_router
+from pydantic_ai_streaming.serve.starting import SECRET
 from pydantic_ai_streaming.testing import ScriptedModel, Stall
 from tests.serve.serving import serving_app
 
@@ -223,6 +224,15 @@ async def test_who_knows_a_key_does_not_know_the_id_that_is_made_of_it() -> None
     async with asking(here, elsewhere) as posts:
         ids = [(await post({'prompt': 'Go'})).json()['stream'] for post in posts]
         assert len(set(ids)) == 2
+
+
+async def test_who_writes_into_the_log_takes_no_name_that_keys_need() -> None:
+    backend = MemoryBackend()
+    one, other = Worker(backend), Worker(backend)
+    async with asking(one, other) as posts:
+        await one.runner.log.create(SECRET, details={'of': 'somebody else'})
+        first, again = [await post({'prompt': 'Go'}) for post in posts]
+        assert (first.status_code, first.json()) == (201, again.json())
 
 
 @pytest.mark.parametrize('turns', range(1, 40, 3))

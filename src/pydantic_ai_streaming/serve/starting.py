@@ -7,6 +7,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, TypeAlias, cast
 from weakref import WeakValueDictionary
 
@@ -81,14 +82,15 @@ class Starting:
     async def _secret_of_keys(self) -> str:
         if self._secret is None:
             log, made = self._runner.log, secrets.token_urlsafe(16)
-            try:
+            details = {SECRET: made}
+            with suppress(StreamLogError):  # it is there already
+                await log.write(
+                    Write(stream_id=SECRET, create=Head(stream_id=SECRET, incarnation=made, details=details))
+                )
+            head = await log.head(SECRET)
+            if SECRET not in head.details:  # somebody has made a stream of this name, who may write into the log
+                await log.write(Write(stream_id=SECRET, details={**head.details, **details}))
                 head = await log.head(SECRET)
-            except StreamMissing:
-                new = Head(stream_id=SECRET, incarnation=made, details={SECRET: made})
-                try:
-                    head = await log.write(Write(stream_id=SECRET, create=new)) or new
-                except StreamLogError:  # another worker was first
-                    head = await log.head(SECRET)
             self._secret = str(head.details[SECRET])
         return self._secret
 
