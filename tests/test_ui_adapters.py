@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,17 +10,17 @@ from typing import Any
 
 import pytest
 
+from tests.npm import needs_npm, packages_in
+
 EXAMPLE = Path(__file__).parent.parent / 'examples' / 'ui_adapters'
 
-pytestmark = pytest.mark.skipif(
-    shutil.which('node') is None or shutil.which('npm') is None,
-    reason='the JavaScript clients need node and npm (Node 20 or later)',
-)
+pytestmark = needs_npm
 
 
 @pytest.fixture(scope='module')
 def told() -> dict[str, Any]:
     """What the clients have shown."""
+    packages_in(EXAMPLE)
     command = [sys.executable, str(EXAMPLE / 'run.py'), '--json']
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -26,6 +26,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.npm import needs_npm, packages_in
 from tests.servers import start_redis
 
 ROOT = Path(__file__).parent.parent
@@ -34,9 +35,7 @@ SCREENSHOTS = BROWSER / 'screenshots'
 CHROMIUM = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('google-chrome')
 
 pytestmark = [
-    pytest.mark.skipif(
-        shutil.which('node') is None or shutil.which('npm') is None, reason='the page needs node and npm (Node 20)'
-    ),
+    needs_npm,
     pytest.mark.skipif(
         CHROMIUM is None, reason='no browser: `make services` installs chromium from Debian (as root), or set CHROMIUM'
     ),
@@ -59,9 +58,7 @@ TRIP = [
 @pytest.fixture(scope='module')
 def driver() -> Path:
     """The script that does what a person would."""
-    if not (BROWSER / 'node_modules').is_dir():
-        command = ['npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts', '--silent']
-        subprocess.run(command, cwd=BROWSER, check=True, timeout=300)
+    packages_in(BROWSER)
     SCREENSHOTS.mkdir(exist_ok=True)
     return BROWSER / 'drive.mjs'
 

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from typing import Any
 
-import pytest
-
 from pydantic_ai_streaming.serve import BROWSER_CLIENT
+from tests.npm import NODE
 
-__all__ = ['NODE', 'needs_node', 'needs_npm', 'node', 'text_of']
-
-NODE = shutil.which('node') or ''
-
-needs_node = pytest.mark.skipif(not NODE, reason='node is not installed')
-needs_npm = pytest.mark.skipif(not NODE or shutil.which('npm') is None, reason='node and npm are needed')
+__all__ = ['node', 'text_of']
 
 SCRIPT = """
 import { streamFrames, StreamLost, patched } from CLIENT

@@ -6,11 +6,12 @@ import asyncio
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.npm import packages_in
 
 __all__ = ['in_a_page', 'needs_chromium']
 
@@ -25,9 +26,7 @@ needs_chromium = pytest.mark.skipif(
 
 async def in_a_page(address: str, scene: str, *given: str) -> dict[str, Any]:
     """Play a scene of `event_source.mjs` in a page at an address; what was seen."""
-    if not (BROWSER / 'node_modules').is_dir():
-        command = ['npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts', '--silent']
-        await asyncio.to_thread(subprocess.run, command, cwd=BROWSER, check=True, timeout=300)
+    await asyncio.to_thread(packages_in, BROWSER)
     command = ['node', str(BROWSER / 'event_source.mjs'), str(CHROMIUM), address, scene, *given]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)

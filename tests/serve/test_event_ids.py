@@ -20,7 +20,8 @@ from pydantic_ai_streaming.logs import Head
 from pydantic_ai_streaming.serve import Frames, StreamRunner, stream_router
 from pydantic_ai_streaming.serve.event_ids import event_id, offset_of
 from pydantic_ai_streaming.testing import ScriptedModel
-from tests.serve.browser_client import needs_node, node, text_of
+from tests.npm import needs_node
+from tests.serve.browser_client import node, text_of
 from tests.serve.serving import Client, see, serving_app, until
 
 NAMES = ['chat:1', 'häfen', '船', '🚢:7', '50 %', '%41', '%zz', 'a b+c', 'a\'b"\\', 'a/b', '?a=b#c', 'x' * 500, ':']

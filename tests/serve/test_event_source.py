@@ -21,7 +21,8 @@ from pydantic_ai_streaming.errors import StoreUnavailable
 from pydantic_ai_streaming.logs import MemoryBackend, MemoryLog, RedisLog, Slice, StreamLog, Wanted, tail
 from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, StreamRunner, following, stream_router
 from pydantic_ai_streaming.testing import ScriptedModel
-from tests.serve.browser_client import needs_node, node, text_of
+from tests.npm import needs_node
+from tests.serve.browser_client import node, text_of
 from tests.serve.chromium import in_a_page, needs_chromium
 from tests.serve.serving import serving_app, until
 from tests.servers import RedisServer, start_redis

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from websockets.asyncio.client import connect
 from pydantic_ai_streaming import RunStream
 from pydantic_ai_streaming.serve import AGUI, AISDK, Frames, StreamRunner, stream_router
 from pydantic_ai_streaming.testing import ScriptedModel
-from tests.serve.browser_client import NODE, needs_node, needs_npm, node, text_of
+from tests.npm import NODE, needs_node, needs_npm, packages_in
+from tests.serve.browser_client import node, text_of
 from tests.serve.chromium import in_a_page, needs_chromium
 from tests.serve.serving import serving_app
 
@@ -125,9 +125,7 @@ async def test_a_web_socket_brings_it() -> None:
 
 @needs_npm
 async def test_the_clients_of_the_protocols_show_it() -> None:
-    if not (CLIENTS / 'node_modules').is_dir():
-        command = ['npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts', '--silent']
-        await asyncio.to_thread(subprocess.run, command, cwd=CLIENTS, check=True, timeout=300)
+    await asyncio.to_thread(packages_in, CLIENTS)
     site, pipe = Site(), asyncio.subprocess.PIPE
     async with serving_app(site.app) as address:
         script = SCRIPT.replace('ADDRESS', json.dumps(f'http://{address}/runs'))

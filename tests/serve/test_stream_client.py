@@ -16,7 +16,8 @@ from starlette.types import Message, Receive, Scope, Send
 from pydantic_ai_streaming import RunStream
 from pydantic_ai_streaming.serve import LiveStreams, SSEResponse
 from pydantic_ai_streaming.testing import ScriptedModel, Stall, Text, ToolCall
-from tests.serve.browser_client import needs_node, node, text_of
+from tests.npm import needs_node
+from tests.serve.browser_client import node, text_of
 from tests.serve.serving import nothing_goes_on, serving, until
 
 pytestmark = needs_node

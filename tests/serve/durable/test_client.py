@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from starlette.routing import Mount
 
 from pydantic_ai_streaming.logs import MemoryBackend, StreamLog
 from pydantic_ai_streaming.serve import DurableStreamsLimits, durable_streams
-from tests.serve.durable.node import FOLDER, install, needs_node
+from tests.npm import needs_npm, packages_in
 from tests.serve.durable.places import Workers
 from tests.serve.serving import serving_app
 
-pytestmark = needs_node
+FOLDER = Path(__file__).parent
+
+pytestmark = needs_npm
 
 
 async def follow(url: str, live: str) -> dict[str, Any]:
@@ -31,7 +34,7 @@ async def follow(url: str, live: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize('live', ['sse', 'long-poll'])
 async def test_the_client_sees_each_event_of_a_run_once_and_its_end(live: str) -> None:
-    install()
+    packages_in(FOLDER)
     backend = MemoryBackend()
     limits = DurableStreamsLimits(connection=1.2, long_poll=0.2)
     async with StreamLog(backend) as writing, StreamLog(backend) as one, StreamLog(backend) as other:

@@ -17,7 +17,7 @@ import pytest
 from pydantic_ai_streaming.logs import MemoryBackend
 from pydantic_ai_streaming.serve import DurableStreamsLimits
 from tests.logs.places import Kind, LogPlace
-from tests.serve.durable.node import FOLDER, install, needs_node
+from tests.npm import needs_npm, packages_in
 from tests.serve.durable.places import PLACES, workers
 from tests.serve.serving import serving_app
 
@@ -27,7 +27,9 @@ NOT_PART_OF_IT = 'Reserved subscription APIs'
 TIMED = 'TTL Expiration Behavior|Fork - TTL and Expiry'
 """Tests that wait for streams to expire: they have nothing to do but need an answer in time."""
 
-pytestmark = needs_node
+FOLDER = Path(__file__).parent
+
+pytestmark = needs_npm
 
 
 @dataclass
@@ -99,7 +101,7 @@ async def ask_all(folder: Path, redis: str | None) -> dict[str, Told]:
 
 @pytest.fixture(scope='module')
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
-    install()
+    packages_in(FOLDER)
     redis = None if shutil.which('redis-server') is None else request.getfixturevalue('redis_server').url
     return asyncio.run(ask_all(tmp_path_factory.mktemp('conformance'), redis))
 
