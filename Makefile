@@ -7,8 +7,9 @@ BIN := .venv/bin
 demo: .venv/.demo
 	@$(BIN)/pydantic-ai-streaming demo
 
+# Most of the time goes into computing, so each core has tests to run; those of a file share what they start.
 test: lint services
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --inline-snapshot disable
 
 # PostgreSQL and Redis for the tests of the stores. Where they are missing and cannot be installed, those tests skip.
 services:
