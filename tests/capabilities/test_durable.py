@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,8 @@ async def stream_in_a_workflow(recovers: bool) -> list[str]:
 @pytest.fixture(scope='module', autouse=True)
 def dbos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     path: Path = tmp_path_factory.mktemp('dbos') / 'steps.sqlite'
+    # DBOS flushes its handlers, and one that was made during another test writes into what that had captured.
+    logging.getLogger('dbos').handlers.clear()
     DBOS(
         config={
             'name': 'durable',
