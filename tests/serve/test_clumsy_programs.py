@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -19,8 +21,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from pydantic_ai_streaming import Chat, RunStream
-from pydantic_ai_streaming.errors import StoreUnavailable
-from pydantic_ai_streaming.serve import AGUI, AISDK, Asked, Frames, StreamRunner, stream_router
+from pydantic_ai_streaming.errors import StoreUnavailable, StreamUsageError
+from pydantic_ai_streaming.serve import AGUI, AISDK, Asked, Frames, LiveStreams, StreamRunner, stream_router
 from pydantic_ai_streaming.testing import ScriptedModel, Stall, ToolCall
 from tests.serve.serving import Client, see, serving_app, until
 
@@ -87,9 +89,22 @@ def site(start: Callable[[Asked], Any], **settings: Any) -> tuple[StreamRunner, 
 
 
 @pytest.mark.parametrize('what', ['the events of a run', 'an agent'])
-async def test_a_start_that_makes_no_run_stream_ends_its_stream_with_an_error(client: Client, what: str) -> None:
+async def test_a_start_that_makes_what_is_of_pydantic_ai_alone_starts_nothing(
+    client: Client, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
     agent = Agent(ScriptedModel(['One ', 'two.']))
     runner, app = site(lambda _: agent if what == 'an agent' else agent.run_stream_events('Go'))
+    async with serving_app(app) as address:
+        answer = await client.post(f'http://{address}/runs/', json={'prompt': 'Go'})
+        assert (answer.status_code, answer.json()['error']) == (500, 'failed')
+        assert 'RunStream' not in answer.text
+        assert 'pass RunStream(agent.run_stream_events(...))' in caplog.text
+        assert not runner.ids
+
+
+async def test_a_start_that_makes_no_run_stream_ends_its_stream_with_an_error(client: Client) -> None:
+    agent = Agent(ScriptedModel(['One ', 'two.']))
+    runner, app = site(lambda _: nullcontext(agent))
     async with serving_app(app) as address:
         answer = await client.post(f'http://{address}/runs/', json={'prompt': 'Go'})
         seen = await see(client, f'http://{address}/runs/{answer.json()["stream"]}')
@@ -211,3 +226,18 @@ def test_an_application_that_is_closed_and_opened_in_another_loop_serves_again(
             stream = client.post('/runs/', json={'prompt': 'Go'}).json()['stream']
             assert 'One' in client.get(f'/runs/{stream}').text
     assert not caplog.records
+
+
+def test_settings_that_are_something_else_are_refused_with_what_to_write() -> None:
+    agent: Any = Agent(ScriptedModel(['One ', 'two.']))
+    runner = StreamRunner()
+    four: Any = 4
+    for wrong, kind, advice in (
+        (lambda: StreamRunner(cast('Any', 'streams.db')), TypeError, 'SQLiteLog(path)'),
+        (lambda: stream_router(agent, cast('Any', runner)), TypeError, 'stream_router(StreamRunner(...), agent)'),
+        (lambda: AISDK(version=four), ValueError, '(5, 6, 7)'),
+        (lambda: Frames(cast('Any', 'text')), ValueError, "['text']"),
+        (lambda: LiveStreams().start(agent.run_stream_events('Go')), StreamUsageError, 'RunStream('),
+    ):
+        with pytest.raises(kind, match=re.escape(advice)):
+            wrong()

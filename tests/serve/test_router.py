@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic_ai import Agent
+from pydantic_ai.conversation_store import InMemoryConversationStore
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -406,6 +407,41 @@ async def test_turns_of_a_chat_are_served_and_saved(client: Client) -> None:
         assert len(chats['c'].messages) == 4
 
 
+async def test_a_chat_is_that_of_its_owner_though_another_names_it_too(client: Client) -> None:
+    def who(request: HTTPConnection) -> str:
+        return request.headers['x-user']
+
+    def start(asked: Asked) -> Source:
+        return Chat(site.agent, store, asked.conversation).send(asked.prompt)
+
+    site = Site(authorize=who, start=start)
+    store = InMemoryConversationStore()
+    async with serving_app(site.app) as address:
+        for user, prompt in (('ann', 'My PIN is 1234'), ('bob', 'Say it again'), ('ann', 'And now?')):
+            body, headers = {'prompt': prompt, 'chat': 'c1'}, {'x-user': user, 'accept': 'text/event-stream'}
+            answer = await client.post(f'http://{address}/runs/', json=body, headers=headers)
+            assert '"type":"end","finish":"complete"' in answer.text
+    said = [str(one.messages) for one in site.model.requests]
+    assert ['My PIN' in one for one in said] == [True, False, True]
+
+
+async def test_an_answer_that_is_asked_for_anew_takes_the_place_of_the_last(client: Client) -> None:
+    chat: Chat[Any, Any]
+
+    def start(asked: Asked) -> Source:
+        return chat.regenerate() if asked.regenerate else chat.send(asked.prompt)
+
+    site = Site(start=start)
+    chat = Chat(site.agent)
+    async with serving_app(site.app) as address:
+        said = {'id': '1', 'role': 'user', 'parts': [{'type': 'text', 'text': 'Go'}]}
+        for trigger in ('submit-message', 'regenerate-message'):
+            body = {'trigger': trigger, 'id': 'c', 'messages': [said]}
+            assert 'finish' in (await client.post(f'http://{address}/runs/ai-sdk', json=body)).text
+    assert len(site.model.requests) == 2
+    assert [type(one).__name__ for one in chat.messages] == ['ModelRequest', 'ModelResponse']
+
+
 class TestWebSocket:
     async def test_prompt_lose_follow_and_stop(self, client: Client) -> None:
         site = Site()
@@ -436,21 +472,26 @@ class TestWebSocket:
         assert nothing_goes_on()
 
     @pytest.mark.parametrize(
-        ('said', 'error'),
+        ('said', 'error', 'why'),
         [
-            ('', 'malformed'),
-            ('[]', 'malformed'),
-            ('{"type": "stop"}', 'malformed'),
-            ('{"type": "prompt"}', 'malformed'),
-            ('{"type": "follow", "stream": "x", "offset": -1}', 'malformed'),
-            ('{"type": "follow", "stream": "x", "offset": 0}', 'not_found'),
+            ('', 'malformed', '"prompt" | "follow" | "stop"'),
+            ('[]', 'malformed', '"prompt" | "follow" | "stop"'),
+            ('{"type": "stop"}', 'malformed', 'nothing to stop'),
+            ('{"type": "prompt"}', 'malformed', '"prompt": "..."'),
+            ('{"type": "follow", "stream": "x"}', 'malformed', '"offset": 0'),
+            ('{"type": "follow", "stream": "x", "offset": -1}', 'malformed', '"offset": 0'),
+            ('{"type": "follow", "stream": "x", "offset": 0}', 'not_found', 'no such stream'),
         ],
     )
-    async def test_what_cannot_be_followed_is_refused_and_the_session_goes_on(self, said: str, error: str) -> None:
+    async def test_what_cannot_be_followed_is_refused_and_the_session_goes_on(
+        self, said: str, error: str, why: str
+    ) -> None:
         site = Site()
         async with serving_app(site.app) as address, connect(f'ws://{address}/runs/ws') as websocket:
             await websocket.send(said)
-            assert json.loads(await websocket.recv())['error'] == error
+            refused = json.loads(await websocket.recv())
+            assert refused['error'] == error
+            assert why in refused['message']
             await websocket.send(json.dumps({'type': 'prompt', 'prompt': 'Go'}))
             assert json.loads(await websocket.recv())['frames'][0]['type'] == 'start'
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, cast
+from urllib.parse import quote
 
 from pydantic import ValidationError
 from pydantic_ai.agent import WrapperAgent
@@ -48,7 +49,10 @@ class Asked:
         request: The request, or the WebSocket.
         owner: Who asks, as `authorize` has said.
         prompt: The text of the last message; empty if that has none.
-        chat_id: The conversation, as the client names it; `None` if it names none.
+        chat_id: The conversation, as the client names it; `None` if it names none. Others may name theirs the same: in
+            a store it has the name `conversation`.
+        run_id: What a client of AG-UI calls this run; `None` for others.
+        regenerate: Whether the last answer is to be made anew, as `regenerate()` of `useChat` asks.
         options: For `agent.run_stream_events(**asked.options)`: the prompt or the history, tools of the client, results
             of tools that have waited for them, and so on.
         key: What the client calls this request, so that it starts nothing when it comes again: its `Idempotency-Key`,
@@ -60,9 +64,29 @@ class Asked:
     owner: str | None = None
     prompt: str = ''
     chat_id: str | None = None
+    run_id: str | None = None
+    regenerate: bool = False
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     key: str | None = None
     digest: str = ''
+
+    @property
+    def conversation(self) -> str | None:
+        """What a store may call the conversation: the chat of this owner, and nobody else's; `None` without a chat.
+
+        A client may name any chat. Under `chat_id` alone it would be let into those of others.
+
+        Example:
+            >>> from starlette.requests import Request
+            >>> request = Request({'type': 'http'})
+            >>> Asked(request=request, owner='ann', chat_id='trip').conversation
+            'ann/trip'
+            >>> Asked(request=request, owner='ann/trip', chat_id='2').conversation
+            'ann%2Ftrip/2'
+        """
+        if self.chat_id is None:
+            return None
+        return f'{"" if self.owner is None else quote(self.owner, safe="")}/{self.chat_id}'
 
 
 async def body_of(request: Request, limit: int) -> bytes:
@@ -124,20 +148,24 @@ async def asked_of_ui(
     adapter_type: type[UIAdapter[Any, Any, Any, Any, Any]] = getattr(import_module(module), adapter_name)
     try:
         run_input = adapter_type.build_run_input(body)
-    except ValidationError:
-        raise Refused(400, 'malformed', f'The body is not what a client of {name} sends.') from None
+    except ValidationError as error:
+        message = f'The body is not what a client of {name} sends: {_missing(error)}.'
+        raise Refused(400, 'malformed', message) from None
     adapter = adapter_type(agent=_Captured.of(agent), run_input=run_input, **settings)
     options = await _options(_events_of(adapter))
     _refuse_nothing(options)
     prompt = _prompt(options.get('message_history') or ())
     _refuse_long(prompt, longest)
     _refuse_chat(chat := _chat_id(run_input))
+    _refuse_chat(run_id := getattr(run_input, 'run_id', None), what='run')
     key = _key(request, {})
     return Asked(
         request=request,
         owner=owner,
         prompt=prompt,
         chat_id=chat,
+        run_id=run_id,
+        regenerate=getattr(run_input, 'trigger', None) == 'regenerate-message',
         options=options,
         key=key,
         digest='' if key is None else _digest(body),
@@ -183,10 +211,17 @@ def _refuse_nothing(options: Mapping[str, Any]) -> None:
             raise Refused(400, 'malformed', 'There is an answer for a tool call that is not in the last message.')
 
 
-def _refuse_chat(chat: str | None) -> None:
+def _missing(error: ValidationError) -> str:
+    """What is wrong with a body, without what is in it: the first of it, as a client sends one body for all."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = '.'.join(map(str, first['loc']))
+    return f'{place}: {first["msg"]}' if place else first['msg']
+
+
+def _refuse_chat(chat: str | None, *, what: str = 'chat') -> None:
     # It is kept with the stream, and written again with each of its changes.
     if chat is not None and not (len(chat) <= LONGEST_CHAT and is_name(chat)):
-        raise Refused(400, 'malformed', f'The name of a chat is a text of {LONGEST_CHAT} characters at most.')
+        raise Refused(400, 'malformed', f'The name of a {what} is a text of {LONGEST_CHAT} characters at most.')
 
 
 def _chat_id(run_input: Any) -> str | None:

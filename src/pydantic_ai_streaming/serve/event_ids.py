@@ -10,7 +10,7 @@ from ..core.wording import counted
 from ..logs.heads import Head
 from .refused import Refused
 
-__all__ = ['event_id', 'offset_of', 'single']
+__all__ = ['event_id', 'offset_of', 'single', 'stream_of']
 
 LONGEST = 15
 """Digits of an offset, at most."""
@@ -29,6 +29,16 @@ def event_id(stream_id: str, offset: int) -> str:
     return f'{quote(stream_id, safe="")}:{offset}'
 
 
+def stream_of(last_event_id: str) -> str:
+    """The stream of an event, by the id of the event.
+
+    Example:
+        >>> stream_of('h%C3%A4fen%3A%2050%20%25:7')
+        'häfen: 50 %'
+    """
+    return unquote(last_event_id.rpartition(':')[0])
+
+
 def offset_of(request: Request, head: Head) -> int:
     """The offset from which a client wants to read a stream: after `Last-Event-ID`, else from `?offset=`, else from 0.
 
@@ -39,8 +49,7 @@ def offset_of(request: Request, head: Head) -> int:
     """
     last = single(request.headers.getlist('last-event-id'))
     if last:
-        name, _, number = last.rpartition(':')
-        ours, first = unquote(name) == head.stream_id, 1
+        number, ours, first = last.rpartition(':')[2], stream_of(last) == head.stream_id, 1
     else:
         number, ours, first = single(request.query_params.getlist('offset'), '0'), True, 0
     if not ours or not (number.isascii() and number.isdecimal() and len(number) <= LONGEST):

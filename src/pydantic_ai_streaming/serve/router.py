@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
@@ -16,7 +16,7 @@ from ..errors import StreamMissing
 from ..logs.heads import Head
 from ..run.stream import RunStream
 from .asked import Asked, asked_in_json, asked_of_ui, body_of
-from .event_ids import offset_of, single
+from .event_ids import offset_of, single, stream_of
 from .following import FollowResponse
 from .limits import Viewers
 from .origins import Origins
@@ -25,7 +25,7 @@ from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .session import Session
 from .starting import Start, Starting, named
-from .wire import AG_UI, AI_SDK, FORMATS, WireFormat
+from .wire import AG_UI, AI_SDK, CHAT, FORMATS, WireFormat
 
 if TYPE_CHECKING:
     from pydantic_ai.agent import AbstractAgent
@@ -34,7 +34,8 @@ __all__ = ['Start', 'stream_router']
 
 Endpoint: TypeAlias = Callable[[Request, str | None], Awaitable[Response]]
 
-UI_FORMATS = (AI_SDK, AG_UI)
+MADE_BY = {AI_SDK: 'AISDK', AG_UI: 'AGUI'}
+"""The formats of user interfaces that have a route of their own, and the class of each."""
 
 LAST_ENTRIES = 100
 """More than are written with the end of a stream, in all formats."""
@@ -68,6 +69,7 @@ def stream_router(
     | `POST /ai-sdk/{chat}/stop` | stops what goes on in a chat: `stop()` of `useChat` only closes the connection |
     | `POST /ag-ui` | for `HttpAgent` of AG-UI |
 
+    A request with `Last-Event-ID` starts no run, whatever its method: it gets what follows in the stream of that event.
     A request that is lost ends no run, and one that comes again with the same `Idempotency-Key` starts none: it follows
     the one that it had started, for as long as that is kept. `start` may be called for both, where they come to two
     workers at once; then what one of them has made is thrown away, and was not entered. A prompt over the WebSocket has
@@ -94,6 +96,7 @@ def stream_router(
 
     Raises:
         ValueError: A limit is not positive, or an origin is none.
+        TypeError: What is given is no runner; the agent comes second.
 
     Example:
         ```python
@@ -117,6 +120,8 @@ def stream_router(
         #> data: {"type":"end","finish":"complete"}
         ```
     """
+    if not isinstance(cast('object', runner), StreamRunner):
+        raise TypeError(f'stream_router({type(runner).__name__}, ...): use stream_router(StreamRunner(...), agent)')
     limits = {'longest_prompt': longest_prompt, 'largest_body': largest_body}
     for name, value in (limits | {'viewers': viewers, 'viewers_each': viewers_each}).items():
         if value < 1:
@@ -168,18 +173,15 @@ class _Routes:
     def all(self) -> list[BaseRoute]:
         """The routes. What is more special comes first: the id of a stream may be any path."""
         formats = self.runner.formats
-        found: list[BaseRoute] = [
-            self._at(f'/{name}', {'POST': self._ui_endpoint(name)}) for name in UI_FORMATS if name in formats
-        ]
+        found: list[BaseRoute] = [self._at(f'/{name}', {'POST': self._ui_endpoint(name)}) for name in MADE_BY]
         if AI_SDK in formats:
             found.append(self._at(f'/{AI_SDK}/{{chat:path}}/stream', {'GET': self._resume}))
             found.append(self._at(f'/{AI_SDK}/{{chat:path}}/stop', {'POST': self._stop_chat}, body=False))
         if 'frames' in formats:
             found.append(WebSocketRoute('/ws', self._websocket))
-        starts: dict[str, Endpoint] = {'POST': self._begin} if 'frames' in formats else {}
         return [
             *found,
-            self._at('/', {'GET': self._list, **starts}),
+            self._at('/', {'GET': self._list, 'POST': self._begin}),
             self._at('/{stream:path}/stop', {'POST': self._stop}, body=False),
             self._at('/{stream:path}', {'GET': self._follow, 'DELETE': self._stop}),
         ]
@@ -192,25 +194,38 @@ class _Routes:
             raise Refused(415, 'media_type', 'Send application/json.')
         return await body_of(request, self._largest)
 
+    def _format(self, name: str, made_by: str) -> WireFormat:
+        """The format that clients of an address read."""
+        if name not in self.runner.formats:
+            message = f'Nothing is written for {name} here: the formats of the StreamRunner lack {made_by}().'
+            raise Refused(404, 'unknown_format', message)
+        return self.runner.formats[name]
+
     async def _begin(self, request: Request, owner: str | None) -> Response:
+        frames = self._format('frames', 'Frames')
+        if last := _last_event(request):
+            return await self._follow_from(request, owner, stream_of(last), 'frames')
         asked = asked_in_json(await self._json_of(request), request, owner, longest=self.longest)
         follows = 'text/event-stream' in request.headers.get('accept', '')
         if follows:
             self._viewers.refuse(owner)  # before there is a run that nobody was told of
         stream_id = await self.begin(asked, 'frames')
         if follows:
-            return await self._following(stream_id, 0, self.runner.formats['frames'], owner)
+            return await self._following(stream_id, 0, frames, owner)
         location = f'{request.url.path.rstrip("/")}/{stream_id}'
         return JSONResponse({'stream': stream_id}, 201, headers={'location': location, 'cache-control': 'no-store'})
 
     def _ui_endpoint(self, name: str) -> Endpoint:
         async def begin(request: Request, owner: str | None) -> Response:
+            format = self._format(name, MADE_BY[name])  # noqa: A001 - as of a runner
+            if last := _last_event(request):
+                return await self._follow_from(request, owner, stream_of(last), name)
             body = await self._json_of(request)
             asked = await asked_of_ui(
                 name, body, request, owner, agent=self._agent, longest=self.longest, settings=self._ui
             )
             self._viewers.refuse(owner)  # before there is a run that nobody was told of
-            return await self._following(await self.begin(asked, name), 0, self.runner.formats[name], owner)
+            return await self._following(await self.begin(asked, name), 0, format, owner)
 
         return begin
 
@@ -235,8 +250,11 @@ class _Routes:
         return JSONResponse({'stopped': await self.runner.stop(head.stream_id)})
 
     async def _follow(self, request: Request, owner: str | None) -> Response:
-        stream_id = request.path_params['stream']
         name = single(request.query_params.getlist('format'), 'frames')
+        return await self._follow_from(request, owner, request.path_params['stream'], name)
+
+    async def _follow_from(self, request: Request, owner: str | None, stream_id: str, name: str) -> Response:
+        """What follows in a stream after what the client has seen of it."""
         if name not in self.runner.formats:
             raise Refused(400, 'unknown_format', f'The formats are {sorted(self.runner.formats)}.')
         head = await self.owned(stream_id, owner)
@@ -274,7 +292,7 @@ class _Routes:
         if owner is None:
             raise Refused(404, 'not_found', 'Nothing can be listed for somebody who is not known.')
         found = [
-            {'stream': head.stream_id, 'chat': head.details.get('chat'), 'entries': head.length, 'over': head.closed}
+            {'stream': head.stream_id, 'chat': head.details.get(CHAT), 'entries': head.length, 'over': head.closed}
             for head in await self._log.owned(owner)
         ]
         return JSONResponse({'streams': found}, headers={'cache-control': 'no-store'})
@@ -316,6 +334,11 @@ class _Routes:
 
     async def _owner(self, connection: HTTPConnection) -> str | None:
         return None if self._authorize is None else await owner_of(self._authorize, connection)
+
+
+def _last_event(request: Request) -> str:
+    """The id of the last event that a client has seen, if it has seen one."""
+    return single(request.headers.getlist('last-event-id'))
 
 
 def _nothing_more() -> Response:

@@ -8,7 +8,7 @@ import math
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, cast
 
 from ..aio.closing import drain, over
 from ..errors import RunnerClosed, StoreUnavailable, StreamLogError, TooManyRuns
@@ -57,6 +57,7 @@ class StreamRunner:
 
     Raises:
         ValueError: A setting is out of its range, or two formats have the same name.
+        TypeError: What is given is no log.
 
     Example:
         ```python
@@ -95,6 +96,8 @@ class StreamRunner:
         grace: float = 10.0,
         patience: float = 5.0,
     ) -> None:
+        if not isinstance(cast('object', log), StreamLog | None):
+            raise TypeError(f'log={log!r}: use MemoryLog(), SQLiteLog(path) or RedisLog(url)')
         for name, limit in (('at_once', at_once), ('at_once_each', at_once_each)):
             if limit is not None and limit < 1:
                 raise ValueError(f'{name}={limit!r}: use 1 or more')
@@ -290,7 +293,7 @@ class StreamRunner:
             raise RunnerClosed
         # From here on without a pause: what is closed from now on knows of it.
         running = self._running[producer.stream_id] = Running(
-            source, LogWriter(producer), formats, patience=self._patience
+            source, LogWriter(producer), formats, details=details, patience=self._patience
         )
 
         def gone(_: object) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
 from typing import Any, cast
 
 from ..aio.closing import over
@@ -33,6 +34,7 @@ class Running:
         source: The run.
         writer: Writes its stream.
         formats: In which it is written.
+        details: What is kept with the stream.
         patience: Seconds.
 
     Attributes:
@@ -44,11 +46,20 @@ class Running:
         left_behind: Whether the stream has ended before the run.
     """
 
-    def __init__(self, source: Source, writer: Writer, formats: Sequence[WireFormat], *, patience: float = 5.0) -> None:
+    def __init__(
+        self,
+        source: Source,
+        writer: Writer,
+        formats: Sequence[WireFormat],
+        *,
+        details: Mapping[str, Any] = MappingProxyType({}),
+        patience: float = 5.0,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.stream_id = writer.stream_id
         self._writer = writer
         self._formats = formats
+        self._details = details
         self._patience = patience
         self._stream: RunStream[Any] | None = None
         self._failure: BaseException | None = None
@@ -170,7 +181,7 @@ class Running:
             return how
 
         try:
-            async for text in one.encode(stream, ending, stream_id=self.stream_id):
+            async for text in one.encode(stream, ending, stream_id=self.stream_id, details=self._details):
                 entry = one.mark + text.encode()
                 if knows:
                     self._last.append(entry)

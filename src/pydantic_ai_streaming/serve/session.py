@@ -113,6 +113,10 @@ class Session:
                 await self._follow(stream_id, offset)
             case {'type': 'stop'} if self._stream is not None:
                 await self._routes.runner.stop(self._stream)
+            case {'type': 'follow'}:
+                raise Refused(400, 'malformed', 'Send {"type": "follow", "stream": "...", "offset": 0}.')
+            case {'type': 'stop'}:
+                raise Refused(400, 'malformed', 'There is nothing to stop: no stream is followed here.')
             case _:
                 raise Refused(400, 'malformed', 'Send {"type": "prompt" | "follow" | "stop", ...}.')
 

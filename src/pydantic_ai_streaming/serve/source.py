@@ -15,7 +15,10 @@ Source: TypeAlias = AbstractAsyncContextManager[RunStream[Any]]
 
 
 def refuse_started(source: Source) -> None:
-    """Raise `StreamUsageError` if somebody has entered it."""
+    """Raise `StreamUsageError` if somebody has entered it, or it is something of pydantic-ai without a `RunStream`."""
+    if type(source).__module__.startswith('pydantic_ai.'):
+        kind = type(source).__name__
+        raise StreamUsageError(f'{kind} is of pydantic-ai alone: pass RunStream(agent.run_stream_events(...)).')
     if getattr(source, 'started', False):
         raise StreamUsageError(
             'This RunStream was entered already, and who serves it enters it: pass RunStream(...), or '

@@ -17,6 +17,7 @@ from .asked import Asked
 from .refused import Refused
 from .runner import StreamRunner
 from .source import Source
+from .wire import CHAT, RUN
 
 __all__ = ['Start', 'Starting', 'named']
 
@@ -109,7 +110,9 @@ class Starting:
         if not hasattr(source, '__aenter__'):  # a turn can be awaited too, but for a sentence on what to do instead
             source = await cast('Awaitable[Source]', source)
         if asked.chat_id is not None:
-            details = {**details, 'chat': asked.chat_id}
+            details = {**details, CHAT: asked.chat_id}
+        if asked.run_id is not None:
+            details = {**details, RUN: asked.run_id}
         formats = {format_name, 'frames'} & self._runner.formats.keys()
         stream_id = await self._runner.start(
             cast('Source', source), stream_id=stream_id, owner=asked.owner, formats=sorted(formats), details=details

@@ -1,8 +1,10 @@
-// Reads what SSEResponse sends, in browsers and in Node: no build step, no dependencies.
+// Reads what SSEResponse and stream_router send, in browsers and in Node: no build step, no dependencies.
 //
 //   import { streamFrames } from './stream_client.js'
 //   const controller = new AbortController()           // controller.abort() is the stop button
 //   for await (const frame of streamFrames('/answer', { method: 'POST', body, signal: controller.signal })) ...
+//
+// A body that is a text is sent as JSON, unless `headers` say otherwise.
 //
 // A connection that is lost is picked up after the last frame; the run is never started a second time.
 // The last frame is `end` or `error`; without one, streamFrames throws.
@@ -20,12 +22,15 @@ export async function* streamFrames(url, { retries = 5, signal, ...request } = {
       const headers = new Headers(request.headers)
       // Who takes events alone is told of a server that is busy by a stream without any; here, a status is of more use.
       headers.set('Accept', 'text/event-stream, application/json')
+      if (typeof request.body === 'string' && !headers.has('Content-Type')) {
+        headers.set('Content-Type', 'application/json') // which fetch would call text/plain
+      }
       if (lastId) headers.set('Last-Event-ID', lastId)
       const response = await fetch(url, { ...request, headers, signal, cache: 'no-store' })
       if (response.status === 204) return
       later = [429, 503].includes(response.status) && (request.method ?? 'GET') === 'GET'
       if (later || (response.status >= 500 && lastId)) throw new TypeError(`status ${response.status}`)
-      if (!response.ok) throw new StreamLost(`the stream is not there: status ${response.status}`)
+      if (!response.ok) throw new StreamLost(`there is no stream: status ${response.status}${await reason(response)}`)
       for await (const event of events(response.body)) {
         if (event.retry !== undefined) wait = event.retry
         if (event.id !== undefined) lastId = event.id
@@ -45,6 +50,17 @@ export async function* streamFrames(url, { retries = 5, signal, ...request } = {
       }
       await pause(Math.min(wait * 2 ** (failures - 1), LONGEST_WAIT), signal)
     }
+  }
+}
+
+// What the server says to a status, as far as it is a sentence.
+async function reason(response) {
+  const text = await response.text().catch(() => '')
+  try {
+    const { message, detail } = JSON.parse(text)
+    return `: ${message ?? (typeof detail === 'string' ? detail : JSON.stringify(detail))}`
+  } catch {
+    return ''
   }
 }
 

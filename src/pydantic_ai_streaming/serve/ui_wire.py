@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from ..reduce.events import AttemptRejectedEvent, ConnectionHeldOpenEvent, ResponseTruncatedEvent, WholeResponseEvent
 from ..run.stream import RunStream
-from .wire import AG_UI, AI_SDK, Ending, WireFormat, ending_of
+from .wire import AG_UI, AI_SDK, CHAT, RUN, Ending, WireFormat, ending_of
 
 if TYPE_CHECKING:
     from pydantic_ai.ui import NativeEvent, UIEventStream
@@ -23,6 +23,8 @@ __all__ = ['AGUI', 'AISDK']
 OURS = AttemptRejectedEvent, ConnectionHeldOpenEvent, ResponseTruncatedEvent, WholeResponseEvent
 """Events that pydantic-ai does not know."""
 
+VERSIONS = 5, 6, 7
+
 
 class _Failed(Exception):
     """Stands for an error whose text is nobody's business."""
@@ -30,15 +32,20 @@ class _Failed(Exception):
 
 class _UIFormat(WireFormat):
     @abstractmethod
-    def _event_stream(self, stream_id: str) -> UIEventStream[Any, Any, Any, Any]: ...
+    def _event_stream(self, stream_id: str, details: Mapping[str, Any]) -> UIEventStream[Any, Any, Any, Any]: ...
 
     @abstractmethod
     def _payload(self, event: Any) -> str: ...
 
     async def encode(
-        self, stream: RunStream[Any] | None, ending: Callable[[], Awaitable[Ending]], *, stream_id: str
+        self,
+        stream: RunStream[Any] | None,
+        ending: Callable[[], Awaitable[Ending]],
+        *,
+        stream_id: str,
+        details: Mapping[str, Any],
     ) -> AsyncIterator[str]:
-        events = self._event_stream(stream_id)
+        events = self._event_stream(stream_id, details)
         tell = events.on_error
 
         def tell_without_text(error: Exception) -> AsyncIterator[Any]:
@@ -81,6 +88,7 @@ class AISDK(_UIFormat):
 
     Raises:
         ImportError: What pydantic-ai needs for it is missing; the message says what to install.
+        ValueError: There is no such version.
     """
 
     name = AI_SDK
@@ -88,10 +96,12 @@ class AISDK(_UIFormat):
     headers = {'x-vercel-ai-ui-message-stream': 'v1'}  # noqa: RUF012 - a ClassVar of the base
 
     def __init__(self, *, version: Literal[5, 6, 7] = 6) -> None:
+        if version not in VERSIONS:
+            raise ValueError(f'version={version!r}: the AI SDK that is spoken here is {VERSIONS}')
         self.version: Literal[5, 6, 7] = version
         self._made = import_module('pydantic_ai.ui.vercel_ai').VercelAIEventStream
 
-    def _event_stream(self, stream_id: str) -> UIEventStream[Any, Any, Any, Any]:
+    def _event_stream(self, stream_id: str, details: Mapping[str, Any]) -> UIEventStream[Any, Any, Any, Any]:
         return self._made(sdk_version=self.version, server_message_id=stream_id)
 
     def _payload(self, event: Any) -> str:
@@ -118,8 +128,9 @@ class AGUI(_UIFormat):
     def __init__(self) -> None:
         self._made = import_module('pydantic_ai.ui.ag_ui').AGUIEventStream
 
-    def _event_stream(self, stream_id: str) -> UIEventStream[Any, Any, Any, Any]:
-        return self._made(run_id=stream_id)
+    def _event_stream(self, stream_id: str, details: Mapping[str, Any]) -> UIEventStream[Any, Any, Any, Any]:
+        # A client knows its own names; the stream is in the ids of the events.
+        return self._made(thread_id=details.get(CHAT, stream_id), run_id=details.get(RUN, stream_id))
 
     def _payload(self, event: Any) -> str:
         try:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -19,8 +19,10 @@ from .frames import FRAMES, FrameType, FrameView, frame, stats_frame
 __all__ = [
     'AG_UI',
     'AI_SDK',
+    'CHAT',
     'FORMATS',
     'LOST',
+    'RUN',
     'Ending',
     'Frames',
     'WireFormat',
@@ -35,6 +37,10 @@ AG_UI: Final = 'ag-ui'
 
 FORMATS: Final = 'formats'
 """Where the details of a stream say what it is written in: so others know that it is a run's, and how to end it."""
+
+CHAT: Final = 'chat'
+RUN: Final = 'run'
+"""Where the details of a stream say what its client calls the chat, and the run."""
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +101,12 @@ class WireFormat(ABC):
 
     @abstractmethod
     def encode(
-        self, stream: RunStream[Any] | None, ending: Callable[[], Awaitable[Ending]], *, stream_id: str
+        self,
+        stream: RunStream[Any] | None,
+        ending: Callable[[], Awaitable[Ending]],
+        *,
+        stream_id: str,
+        details: Mapping[str, Any],
     ) -> AsyncIterator[str]:
         """Yield what a run amounts to, until its end, and last of all how it ended.
 
@@ -106,6 +117,7 @@ class WireFormat(ABC):
             stream: The run, entered; `None` if it could not be.
             ending: Waits until the run is over, and says how it ended. Ask when all else is told.
             stream_id: The stream that it is written into.
+            details: What is kept with the stream, such as what its client calls the chat.
         """
 
     @abstractmethod
@@ -126,20 +138,27 @@ class Frames(WireFormat):
         smoothing: How to pace the text; `None` writes it as it comes.
 
     Raises:
-        ValueError: There is no such type of frames.
+        ValueError: There is no such type of frames, or it is a text and no list.
     """
 
     name = 'frames'
     mark = b''
 
     def __init__(self, include: Collection[FrameType] | None = None, *, smoothing: Smoothing | None = None) -> None:
+        if isinstance(include, str):
+            raise ValueError(f'include={include!r}: use a list, [{include!r}]')
         if unknown := set(include or ()) - FRAMES:
             raise ValueError(f'include has {sorted(unknown)}: the types of frames are {sorted(FRAMES)}')
         self._include = frozenset(FRAMES if include is None else include)
         self._smoothing = smoothing
 
     async def encode(  # noqa: D102 - as WireFormat
-        self, stream: RunStream[Any] | None, ending: Callable[[], Awaitable[Ending]], *, stream_id: str
+        self,
+        stream: RunStream[Any] | None,
+        ending: Callable[[], Awaitable[Ending]],
+        *,
+        stream_id: str,
+        details: Mapping[str, Any],
     ) -> AsyncIterator[str]:
         yield frame('start', stream=stream_id)
         if stream is not None:
