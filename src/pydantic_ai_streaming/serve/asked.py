@@ -46,7 +46,7 @@ class Asked:
     """A request for a run.
 
     Attributes:
-        request: The request, or the WebSocket.
+        request: The request, or the WebSocket: for its headers, its address and its user. Its body is read.
         owner: Who asks, as `authorize` has said.
         prompt: The text of the last message; empty if that has none.
         chat_id: The conversation, as the client names it; `None` if it names none. Others may name theirs the same: in

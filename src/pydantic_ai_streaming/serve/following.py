@@ -84,11 +84,11 @@ class FollowResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
-        if scope.get('method') == 'HEAD':
-            await send({'type': 'http.response.start', 'status': self.status_code, 'headers': self.raw_headers})
-            await send({'type': 'http.response.body', 'body': b''})
-            return
         with self._here():
+            if scope.get('method') == 'HEAD':
+                await send({'type': 'http.response.start', 'status': self.status_code, 'headers': self.raw_headers})
+                await send({'type': 'http.response.body', 'body': b''})
+                return
             # In a task of its own, which is woken for each piece: what stands around a request is not on its stack.
             await while_there(self._follow(send), receive)
 

@@ -35,7 +35,8 @@ class Viewers:
 
     @contextmanager
     def here(self, owner: str | None) -> Generator[None]:
-        """Count one while the context lasts."""
+        """Count one while the context lasts. Raises `Refused` if there is no room for it."""
+        self.refuse(owner)
         self._places.take(owner)
         try:
             yield

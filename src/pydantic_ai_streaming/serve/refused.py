@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..core.sse import sse_comment, sse_event
 from ..core.wording import counted
-from ..errors import RunnerClosed, StoreUnavailable, StreamLogError, StreamMissing, TooManyRuns, TurnInProgress
+from ..errors import RunnerClosed, StoreError, StreamLogError, StreamMissing, TooManyRuns, TurnInProgress
 
 __all__ = ['LATER', 'NO_STORE', 'RETRY', 'Refused', 'refusal_of']
 
@@ -86,7 +86,13 @@ def refusal_of(error: Exception) -> Refused:
     if isinstance(error, RunnerClosed):
         return Refused(503, 'unavailable', 'This server is ending: ask again.', headers=LATER)
     error_id = secrets.token_hex(8)
-    if isinstance(error, StoreUnavailable):  # which comes to all who ask meanwhile: a line for each is enough
+    if isinstance(error, StoreError) and error.reason == 'full':
+        logger.error('A request failed with error %s: %s', error_id, error)
+        return Refused(507, 'full', f'There is no room for more (error {error_id}).')
+    if isinstance(error, StoreError) and error.reason in (
+        'unavailable',
+        'read_only',
+    ):  # which comes to all who ask meanwhile: a line for each is enough
         logger.error('A request failed with error %s: %s', error_id, error)
         return Refused(503, 'unavailable', f'Not now (error {error_id}).', headers=LATER)
     logger.error('A request failed with error %s', error_id, exc_info=error)

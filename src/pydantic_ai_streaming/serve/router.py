@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
@@ -206,13 +208,10 @@ class _Routes:
         if last := _last_event(request):
             return await self._follow_from(request, owner, stream_of(last), 'frames')
         asked = asked_in_json(await self._json_of(request), request, owner, longest=self.longest)
-        follows = 'text/event-stream' in request.headers.get('accept', '')
-        if follows:
-            self._viewers.refuse(owner)  # before there is a run that nobody was told of
+        if 'text/event-stream' in request.headers.get('accept', ''):
+            return await self._begun(asked, frames, owner)
         stream_id = await self.begin(asked, 'frames')
-        if follows:
-            return await self._following(stream_id, 0, frames, owner)
-        location = f'{request.url.path.rstrip("/")}/{stream_id}'
+        location = quote(f'{request.url.path.rstrip("/")}/{stream_id}')
         return JSONResponse({'stream': stream_id}, 201, headers={'location': location, 'cache-control': 'no-store'})
 
     def _ui_endpoint(self, name: str) -> Endpoint:
@@ -224,10 +223,15 @@ class _Routes:
             asked = await asked_of_ui(
                 name, body, request, owner, agent=self._agent, longest=self.longest, settings=self._ui
             )
-            self._viewers.refuse(owner)  # before there is a run that nobody was told of
-            return await self._following(await self.begin(asked, name), 0, format, owner)
+            return await self._begun(asked, format, owner)
 
         return begin
+
+    async def _begun(self, asked: Asked, format: WireFormat, owner: str | None) -> Response:  # noqa: A002
+        """Start a run and follow it. Its client has a place before there is a run that nobody would be told of."""
+        with ExitStack() as place:
+            place.enter_context(self._viewers.here(owner))
+            return await self._followed(await self.begin(asked, format.name), 0, format, place)
 
     async def begin(self, asked: Asked, format_name: str) -> str:
         """Start a run, or find the one that the same request has started; the id of its stream."""
@@ -271,11 +275,14 @@ class _Routes:
         return not part.last or any(format.payload(entry) is not None for entry in part.entries)
 
     async def _following(self, stream_id: str, offset: int, format: WireFormat, owner: str | None) -> Response:  # noqa: A002
-        self._viewers.refuse(owner)
+        with ExitStack() as place:
+            place.enter_context(self._viewers.here(owner))
+            return await self._followed(stream_id, offset, format, place)
+
+    async def _followed(self, stream_id: str, offset: int, format: WireFormat, place: ExitStack) -> Response:  # noqa: A002
         follower = await self._log.follow(stream_id, offset)
-        return FollowResponse(
-            follower, stream_id, format, keep_alive=self._keep_alive, here=lambda: self._viewers.here(owner)
-        )
+        held = place.pop_all()
+        return FollowResponse(follower, stream_id, format, keep_alive=self._keep_alive, here=lambda: held)
 
     async def owned(self, stream_id: str, owner: str | None) -> Head:
         """A stream of this owner. Another's is as missing as one that there is not."""
@@ -301,12 +308,17 @@ class _Routes:
         try:
             self._origins.refuse(websocket)
             owner = await self._owner(websocket)
-            self._viewers.refuse(owner)
+            self._viewers.refuse(owner)  # as long as that can be told by a status
         except Exception as error:
             refused = refusal_of(error)
             raise HTTPException(refused.status, refused.error) from error
         await websocket.accept()
-        with self._viewers.here(owner):
+        with ExitStack() as place:
+            try:
+                place.enter_context(self._viewers.here(owner))
+            except Refused:  # others have come meanwhile
+                await websocket.close(1013)
+                return
             await Session(websocket, self, owner).serve()
 
     # Around them

@@ -22,7 +22,7 @@ from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .shared_wire import shared_wire
 from .waiting import Waiting
-from .wire import LOST, WireFormat
+from .wire import FORMATS, LOST, WireFormat
 
 __all__ = ['Routes', 'Session']
 
@@ -108,6 +108,8 @@ class Session:
                 await self._follow(await self._routes.begin(asked, 'frames'), 0)
             case {'type': 'follow', 'stream': str(stream_id), 'offset': int(offset)} if _is_offset(offset):
                 head = await self._routes.owned(stream_id, self._owner)
+                if 'frames' not in head.details[FORMATS]:
+                    raise Refused(400, 'unknown_format', f'This stream is written in {head.details[FORMATS]}.')
                 if offset > head.length:
                     raise Refused(400, 'offset_beyond', f'The stream has {counted(head.length, "entry")}.')
                 await self._follow(stream_id, offset)
@@ -148,6 +150,11 @@ class Session:
                 await self._websocket.close(1013)
         except (WebSocketDisconnect, OSError):
             pass
+        except Exception:
+            # Such as of a log that is damaged: the client is not left waiting.
+            logger.exception('Stream %s: a client that was at %d is cut off', stream_id, follower.offset)
+            with suppress(WebSocketDisconnect, OSError):
+                await self._websocket.close(1011)
 
     async def _tell(self, message: dict[str, Any]) -> None:
         await self._put(json.dumps(message))

@@ -119,6 +119,9 @@ class SSEResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
+        if scope.get('method') == 'HEAD':
+            await Response(headers=dict(self.headers))(scope, receive, send)  # which starts nothing
+            return
         last = Headers(scope=scope).get('last-event-id')
         if last:
             live, offset, status = self._found(last)
