@@ -36,7 +36,7 @@ class Refusing(MemoryBackend):
             raise StoreError('the log does not take it', reason=self.writes)
         return await super().commit(writes)
 
-    async def fetch(self, wanted: Sequence[Wanted]) -> list[Slice | None]:
+    async def fetch(self, wanted: Sequence[Wanted]) -> Sequence[Slice | None]:
         if any(one.limit == self.reads for one in wanted):
             raise StoreError('an entry is damaged', reason='damaged')
         return await super().fetch(wanted)
@@ -83,10 +83,9 @@ async def test_who_follows_over_a_websocket_is_cut_off_when_the_log_is_damaged()
         url = f'ws://{address}/a b/ä/ws'
         async with connect(url, max_size=None) as first, connect(url, max_size=None) as second:
             await first.send(json.dumps({'type': 'prompt', 'prompt': 'Go'}))
-            frames: list[dict[str, Any]] = []
-            while not frames or frames[-1]['type'] != 'end':
+            message: dict[str, Any] = {}
+            while not message or message['frames'][-1]['type'] != 'end':
                 message = json.loads(await asyncio.wait_for(first.recv(), 10))
-                frames += message['frames']
             site.backend.reads = 64  # what a session takes of what is not in memory any more
             await second.send(json.dumps({'type': 'follow', 'stream': message['stream'], 'offset': 0}))
             with pytest.raises(ConnectionClosed) as closed:
