@@ -93,7 +93,7 @@ async def test_a_client_that_goes_away_stops_the_run(how: str, steps: list[Any])
 
 
 @pytest.mark.parametrize(
-    ('message', 'reason'),
+    ('message', 'error'),
     [
         ('', 'malformed'),
         ('no JSON', 'malformed'),
@@ -106,11 +106,12 @@ async def test_a_client_that_goes_away_stops_the_run(how: str, steps: list[Any])
         ('{"type": "prompt", "prompt": "123456"}', 'too_long'),
     ],
 )
-async def test_what_cannot_be_followed_is_refused_and_the_session_goes_on(message: str | bytes, reason: str) -> None:
+async def test_what_cannot_be_followed_is_refused_and_the_session_goes_on(message: str | bytes, error: str) -> None:
     route = session(runs_of(ScriptedModel(['x'])), longest_prompt=5)
     async with serving(route) as address, connect(f'ws://{address}/talk') as connection:
         await connection.send(message)
-        assert await hear(connection, 'refused') == [{'type': 'refused', 'reason': reason}]
+        [refused] = await hear(connection, 'refused')
+        assert (refused['error'], '5 characters' in refused['message']) == (error, error == 'too_long')
         await say(connection, type='prompt', prompt='12345')
         assert (await hear(connection, 'end'))[-1]['finish'] == 'complete'
 
@@ -121,7 +122,7 @@ async def test_a_second_prompt_waits_for_nobody() -> None:
         await say(connection, type='prompt', prompt='Go')
         await hear(connection, 'text')
         await say(connection, type='prompt', prompt='And this')
-        assert await hear(connection, 'refused') == [{'type': 'refused', 'reason': 'busy'}]
+        assert [one['error'] for one in await hear(connection, 'refused')] == ['busy']
         assert len(model.requests) == 1
 
 

@@ -35,7 +35,7 @@ async def serve_websocket(
 
     The client sends `{"type": "prompt", "prompt": "..."}` and `{"type": "stop"}`. It gets the frames of each run, as
     from `SSEResponse`: `start` first, `end` or `error` last. A message that cannot be followed is answered with
-    `{"type": "refused", "reason": ...}`: `busy` (a run goes on), `too_long` or `malformed`.
+    `{"type": "refused", "error": ..., "message": ...}`: `busy` (a run goes on), `too_long` or `malformed`.
 
     Args:
         websocket: The connection; it is accepted if it was not.
@@ -96,13 +96,13 @@ class _Session:
                 if self._live is not None:
                     self._live.cancel()
             case _:
-                await self._refuse('malformed')
+                await self._refuse('malformed', 'Send {"type": "prompt", "prompt": "..."} or {"type": "stop"}.')
 
     async def _prompt(self, prompt: str) -> None:
         if len(prompt) > self._longest:
-            await self._refuse('too_long')
+            await self._refuse('too_long', f'The prompt is to have {self._longest} characters at most.')
         elif self._sending is not None and not self._sending.done():
-            await self._refuse('busy')
+            await self._refuse('busy', 'The last prompt is being answered: wait for that, or stop it.')
         else:
             try:
                 source = self._start(prompt)
@@ -113,8 +113,8 @@ class _Session:
             self._live = self._streams.start(source, include=self._include, smoothing=self._smoothing)
             self._sending = asyncio.create_task(self._send(self._live), name='pydantic-ai-streaming send')
 
-    async def _refuse(self, reason: str) -> None:
-        await self._websocket.send_text(json.dumps({'type': 'refused', 'reason': reason}))
+    async def _refuse(self, error: str, message: str) -> None:
+        await self._websocket.send_text(json.dumps({'type': 'refused', 'error': error, 'message': message}))
 
     async def _send(self, live: LiveStream) -> None:
         try:
