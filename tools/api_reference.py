@@ -23,7 +23,7 @@ MODULES = {
     'pydantic_ai_streaming.course': 'What lessons are written with. See the course in `lessons/`.',
     'pydantic_ai_streaming.display': 'A run on a terminal or in a notebook. See [notebooks](notebooks.md).',
     'pydantic_ai_streaming.integrations.telemetry': 'See [telemetry](telemetry.md).',
-    'pydantic_ai_streaming.serve': 'See [serving](serving.md).',
+    'pydantic_ai_streaming.serve': 'See [serving](serving.md) and [stream routers](stream-router.md).',
     'pydantic_ai_streaming.stores': 'See [stores](stores.md).',
     'pydantic_ai_streaming.testing': 'See [the testing kit](testing.md).',
 }
