@@ -18,6 +18,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, User
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from ..logs.heads import is_name
+from .client_tools import refuse_taken
 from .event_ids import single
 from .refused import Refused
 from .wire import AG_UI, AI_SDK
@@ -129,6 +130,7 @@ async def asked_of_ui(
     adapter = adapter_type(agent=_Captured.of(agent), run_input=run_input, **settings)
     options = await _options(_events_of(adapter))
     _refuse_nothing(options)
+    refuse_taken(adapter.toolset, agent)
     prompt = _prompt(options.get('message_history') or ())
     _refuse_long(prompt, longest)
     _refuse_chat(chat := _chat_id(run_input))
