@@ -15,6 +15,7 @@ pip install 'pydantic-ai-streaming[serve]' 'pydantic-ai-slim[ui]' fastapi uvicor
 from __future__ import annotations
 
 import argparse
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from server import BUILT, make_app
 
+from pydantic_ai_streaming.errors import StoreError
 from pydantic_ai_streaming.logs import MemoryLog, StreamLog
+from pydantic_ai_streaming.stores import SQLiteConversationStore
 
 PAGE = Path(__file__).parent / 'page'
 
@@ -56,12 +59,27 @@ def log_of(where: str) -> StreamLog:
     if where.startswith('sqlite:'):
         from pydantic_ai_streaming.logs import SQLiteLog
 
-        return SQLiteLog(where.removeprefix('sqlite:'))
+        if not (path := where.removeprefix('sqlite:')):
+            raise ValueError('the path is missing')
+        return SQLiteLog(path)
     if where.startswith('redis'):
         from pydantic_ai_streaming.logs import RedisLog
 
         return RedisLog(where)
-    raise SystemExit(f'--log {where}: use memory, sqlite:PATH or redis://HOST')
+    raise ValueError('there is no such log')
+
+
+async def opened(where: str) -> StreamLog:
+    """A log that could be opened; it is closed again, and the server opens it."""
+    log = log_of(where)
+    async with log:
+        return log
+
+
+async def looked_into(chats: str) -> None:
+    """See that the file of the conversations can be used, or can be made."""
+    async with SQLiteConversationStore(chats) as store:
+        await store.load('any')
 
 
 def main() -> None:
@@ -77,7 +95,19 @@ def main() -> None:
         parser.error(f'--port {options.port}: use 1 to 65535')
     if options.gap < 0:
         parser.error(f'--gap {options.gap}: use 0 or more seconds')
-    log = log_of(options.log)
+    try:
+        log = asyncio.run(opened(options.log))
+    except StoreError as error:
+        # It says where; the option itself may have a password in it.
+        parser.exit(2, f'--log: {error} Without --log, runs are kept in memory.\n')
+    except ValueError as error:
+        parser.exit(2, f'--log: {error}; use memory, sqlite:PATH or redis://HOST.\n')
+    except ImportError as error:
+        parser.exit(2, f'--log: {error}\n')
+    try:
+        asyncio.run(looked_into(options.chats))
+    except StoreError as error:
+        parser.exit(2, f'--chats: {error}\n')
     build()
     try:
         app = make_app(options.model, log=log, chats=options.chats, gap=options.gap)

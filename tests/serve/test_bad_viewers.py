@@ -99,3 +99,19 @@ async def test_a_thousand_connections_that_do_not_go_on_leave_the_others_unharme
     assert after - before < count * 2**15
     # They go away, and it goes on.
     await watch(worker, await start_run(lambda: [worker.port], 'last', words=5, gap=0.01), 5)
+
+
+@pytest.mark.parametrize('place', ['memory'], indirect=True)
+async def test_bodies_that_do_not_end_take_no_more_memory_than_they_may_together(worker: Worker) -> None:
+    size, count = 2**20, 250
+    fields = f'host: localhost\r\ncontent-type: application/json\r\ncontent-length: {size}'
+    body = f'POST /runs/ HTTP/1.1\r\n{fields}\r\n\r\n'
+    _, before = await worker.state()
+    with ExitStack() as opened:
+        for _ in range(count):
+            opened.enter_context(await connected(worker, body + ' ' * (size - 1)))
+        await watch(worker, await start_run(lambda: [worker.port], 'one', words=20, gap=0.01), 20)
+        _, after = await worker.state()
+    # It is 64 MiB of theirs, and what the server itself holds of each; without a bound, all of them.
+    assert after - before < 64 * 2**20 + count * 2**18
+    await watch(worker, await start_run(lambda: [worker.port], 'last', words=5, gap=0.01), 5)

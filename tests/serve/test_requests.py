@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 
 from pydantic_ai_streaming.serve.asked import body_of
+from pydantic_ai_streaming.serve.limits import Unfinished
 from pydantic_ai_streaming.serve.refused import Refused
 from tests.serve.serving import Client, serving_app, until
 from tests.serve.test_router import Site, ui_message
@@ -195,7 +196,7 @@ class Slow:
         return {'type': 'http.request', 'body': body, 'more_body': bool(self.pieces)}
 
     async def body(self, limit: int = 2**23) -> bytes:
-        return await body_of(Request({'type': 'http', 'headers': []}, self.receive), limit)
+        return await body_of(Request({'type': 'http', 'headers': []}, self.receive), limit, Unfinished(2**23))
 
 
 @pytest.mark.virtual_time

@@ -19,8 +19,10 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, User
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from ..logs.heads import is_name
+from .client_tools import refuse_taken
 from .event_ids import single
-from .refused import Refused
+from .limits import BODY_WITHIN, Unfinished, declared
+from .refused import LATER, Refused
 from .wire import AG_UI, AI_SDK
 
 if TYPE_CHECKING:
@@ -33,9 +35,6 @@ __all__ = ['Asked', 'asked_in_json', 'asked_of_ui', 'body_of']
 logger = logging.getLogger(__name__)
 
 ADAPTERS = {AI_SDK: ('pydantic_ai.ui.vercel_ai', 'VercelAIAdapter'), AG_UI: ('pydantic_ai.ui.ag_ui', 'AGUIAdapter')}
-
-BODY_WITHIN = 60.0
-"""Seconds that a body may take: what has come of it is kept meanwhile."""
 
 LONGEST_CHAT = 1024
 """Characters of the name of a chat, at most."""
@@ -89,15 +88,23 @@ class Asked:
         return f'{"" if self.owner is None else quote(self.owner, safe="")}/{self.chat_id}'
 
 
-async def body_of(request: Request, limit: int) -> bytes:
+async def body_of(request: Request, limit: int, unfinished: Unfinished) -> bytes:
     """The body of a request, of so many bytes at most. Raises `Refused`."""
+    too_large = Refused(413, 'too_large', f'The body is to have {limit} bytes at most.')
+    whole = declared(request.headers)
+    if whole is not None and whole > limit:
+        raise too_large
     body = bytearray()  # bytes would be copied with each piece, and a client may send them one by one
     try:
-        async with asyncio.timeout(BODY_WITHIN):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > limit:
-                    raise Refused(413, 'too_large', f'The body is to have {limit} bytes at most.')
+        with unfinished.one() as part:
+            async with asyncio.timeout(BODY_WITHIN):
+                async for piece in request.stream():
+                    body += piece
+                    if len(body) > limit:
+                        raise too_large
+                    # One that is whole waits for nothing: where others take all the room, short ones go through.
+                    if len(body) != whole and not part.fits(len(body)):
+                        raise Refused(503, 'busy', 'As much of other bodies is kept as can.', headers=LATER)
     except ClientDisconnect:
         raise Refused(400, 'malformed', 'The body did not come whole.') from None
     except TimeoutError:
@@ -154,6 +161,7 @@ async def asked_of_ui(
     adapter = adapter_type(agent=_Captured.of(agent), run_input=run_input, **settings)
     options = await _options(_events_of(adapter))
     _refuse_nothing(options)
+    refuse_taken(adapter.toolset, agent)
     prompt = _prompt(options.get('message_history') or ())
     _refuse_long(prompt, longest)
     _refuse_chat(chat := _chat_id(run_input))

@@ -20,7 +20,7 @@ from ..run.stream import RunStream
 from .asked import Asked, asked_in_json, asked_of_ui, body_of
 from .event_ids import offset_of, single, stream_of
 from .following import FollowResponse
-from .limits import Viewers
+from .limits import Unfinished, Viewers
 from .origins import Origins
 from .owners import Authorize, owner_of
 from .refused import Refused, refusal_of
@@ -53,6 +53,7 @@ def stream_router(
     keep_alive: float = 15.0,
     longest_prompt: int = 100_000,
     largest_body: int = 8 * 2**20,
+    unfinished_bodies: int = 64 * 2**20,
     viewers: int = 10_000,
     viewers_each: int = 100,
     ui: Mapping[str, Any] | None = None,
@@ -92,6 +93,9 @@ def stream_router(
         keep_alive: Seconds of silence after which a comment is sent.
         longest_prompt: Characters of a prompt, at most.
         largest_body: Bytes of a body, at most.
+        unfinished_bodies: Bytes that are kept of all bodies of which more is to come, at most; one of the largest size
+            always has room where there are no others. Beyond that, a request is refused (503). What comes in one piece
+            and says its length, as what people write does, is not counted.
         viewers: Clients that follow streams here at the same time, at most.
         viewers_each: Those of one owner, at most.
         ui: Settings for pydantic-ai's `UIAdapter`, such as `allow_uploaded_files`.
@@ -124,7 +128,7 @@ def stream_router(
     """
     if not isinstance(cast('object', runner), StreamRunner):
         raise TypeError(f'stream_router({type(runner).__name__}, ...): use stream_router(StreamRunner(...), agent)')
-    limits = {'longest_prompt': longest_prompt, 'largest_body': largest_body}
+    limits = {'longest_prompt': longest_prompt, 'largest_body': largest_body, 'unfinished_bodies': unfinished_bodies}
     for name, value in (limits | {'viewers': viewers, 'viewers_each': viewers_each}).items():
         if value < 1:
             raise ValueError(f'{name}={value!r}: use 1 or more')
@@ -139,6 +143,7 @@ def stream_router(
         keep_alive=keep_alive,
         longest_prompt=longest_prompt,
         largest_body=largest_body,
+        unfinished=Unfinished(max(unfinished_bodies, largest_body)),
         viewers=Viewers(viewers, viewers_each),
         ui=ui or {},
     )
@@ -157,6 +162,7 @@ class _Routes:
         keep_alive: float,
         longest_prompt: int,
         largest_body: int,
+        unfinished: Unfinished,
         viewers: Viewers,
         ui: Mapping[str, Any],
     ) -> None:
@@ -169,6 +175,7 @@ class _Routes:
         self._keep_alive = keep_alive
         self.longest = longest_prompt
         self._largest = largest_body
+        self._unfinished = unfinished
         self._viewers = viewers
         self._ui = ui
 
@@ -194,7 +201,7 @@ class _Routes:
         if request.headers.get('content-type', '').partition(';')[0].strip().lower() != 'application/json':
             # What a page of another site can send without asking has another type.
             raise Refused(415, 'media_type', 'Send application/json.')
-        return await body_of(request, self._largest)
+        return await body_of(request, self._largest, self._unfinished)
 
     def _format(self, name: str, made_by: str) -> WireFormat:
         """The format that clients of an address read."""

@@ -223,7 +223,7 @@ async def test_forks_have_a_bound_and_those_that_are_gone_do_not_count(app: Dura
     assert (await ask(app, 'GET', '/s')).status == 410
 
 
-@pytest.mark.parametrize('name', ['body', 'long_poll', 'connection', 'keep_alive'])
+@pytest.mark.parametrize('name', ['body', 'unfinished', 'long_poll', 'connection', 'keep_alive'])
 @pytest.mark.parametrize('value', [0, -1, float('nan'), float('inf')])
 def test_limits_that_are_none_are_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):

@@ -19,6 +19,7 @@ from starlette.requests import HTTPConnection
 from ...errors import StoreError, StoreUnavailable, StreamMissing
 from ...logs.heads import Head, Slice
 from ...logs.log import StreamLog
+from ..limits import Unfinished
 from ..listening import while_there
 from ..origins import Origins
 from ..owners import Authorize, owner_of
@@ -54,6 +55,8 @@ class DurableStreamsLimits:
 
     Attributes:
         body: Bytes of the body of a request; a larger one is refused with 413.
+        unfinished: Bytes that are kept of all bodies of which more is to come; one of the largest size always has room
+            where there are no others. Beyond that, a request is refused with 503.
         long_poll: Seconds that a long poll waits.
         connection: Seconds after which a client of server-sent events is to connect again.
         keep_alive: Seconds of silence after which such a client is sent a comment.
@@ -63,6 +66,7 @@ class DurableStreamsLimits:
     """
 
     body: int = 4 * 2**20
+    unfinished: int = 64 * 2**20
     long_poll: float = 30.0
     connection: float = 60.0
     keep_alive: float = 15.0
@@ -167,6 +171,7 @@ class DurableStreams:
         self._prefix = prefix
         self._content_type = content_type
         self._limits = limits
+        self._unfinished = Unfinished(max(limits.unfinished, limits.body))
         self._writing = Writing(log, content_type=content_type)
         self._events = EventWriter()
         self._methods = 'GET, HEAD, OPTIONS, PUT, POST, DELETE' if writable else 'GET, HEAD, OPTIONS'
@@ -216,7 +221,7 @@ class DurableStreams:
             return only_read() if not self._writable else refusal(405, 'There is no such method.', allow=self._methods)
         if method == 'DELETE':
             return await self._writing.delete(asker, stream_id)
-        body = await body_of(call.receive, limit=self._limits.body)
+        body = await body_of(call.headers, call.receive, limit=self._limits.body, unfinished=self._unfinished)
         if method == 'POST':
             return await self._writing.append(asker, appending(call.headers, body, stream_id=stream_id))
         create = creating(

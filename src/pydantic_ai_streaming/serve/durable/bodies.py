@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from ..limits import BODY_WITHIN, Part, Unfinished, declared
 from .answers import Refused
 
 if TYPE_CHECKING:
@@ -19,14 +22,27 @@ class Gone(Exception):
     """The client has gone before its request was whole."""
 
 
-async def body_of(receive: Receive, *, limit: int) -> bytes:
+async def body_of(headers: Mapping[str, str], receive: Receive, *, limit: int, unfinished: Unfinished) -> bytes:
     """The body of a request.
 
     Raises:
-        Refused: It is larger than `limit` bytes.
+        Refused: It is larger than `limit` bytes, comes too slowly, or there is no room for it among the others.
         Gone: It does not come.
     """
-    pieces: list[bytes] = []
+    whole = declared(headers)
+    if whole is not None and whole > limit:
+        raise _too_large(limit)
+    try:
+        with unfinished.one() as part:
+            async with asyncio.timeout(BODY_WITHIN):
+                return await _read(receive, whole, limit, part)
+    except TimeoutError:
+        raise Refused(408, f'The body is to come within {BODY_WITHIN:.0f} seconds.', connection='close') from None
+
+
+async def _read(receive: Receive, whole: int | None, limit: int, part: Part) -> bytes:
+    body = bytearray()
+    refused: Refused | None = None
     size, more = 0, True
     while more and size <= limit + DISCARDED:
         message = await receive()
@@ -35,10 +51,19 @@ async def body_of(receive: Receive, *, limit: int) -> bytes:
         piece: bytes = message.get('body', b'')
         more = message.get('more_body', False)
         size += len(piece)
-        if size <= limit:
-            pieces.append(piece)
+        if refused is None and size > limit:
+            refused = _too_large(limit)
+        elif refused is None and more and size != whole and not part.fits(size):
+            refused = Refused(503, 'As much of other bodies is kept as can.', retry_after=1)
+        if refused is None:
+            body += piece
         else:
-            pieces.clear()
-    if size > limit:
-        raise Refused(413, f'The body is larger than {limit} bytes.')
-    return b''.join(pieces)
+            body = bytearray()
+            part.fits(0)
+    if refused is not None:
+        raise refused
+    return bytes(body)
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, f'The body is larger than {limit} bytes.')

@@ -19,7 +19,7 @@ from .creating import beginning, comes_from, created, found, life, own_messages
 from .kept import Kept, Origin, described, kept_in
 from .messages import is_json, media_type
 
-__all__ = ['MOST_FORKS', 'Source', 'copied', 'decide_fork']
+__all__ = ['MOST_FORKS', 'Beyond', 'Source', 'copied', 'decide_fork']
 
 MOST_FORKS = 256
 """Forks that a stream may have at a time."""
@@ -28,18 +28,55 @@ COPIED_WITHIN = 60.0
 """Seconds that the next piece of a long fork may take: then its maker is gone."""
 
 
+class Beyond:
+    """Looks for where a fork ends, beyond an offset of its source. What clients are not shown does not count.
+
+    Args:
+        offset: The offset.
+        sub: So many messages beyond that, or bytes of the next one.
+        content_type: Of the source.
+
+    Attributes:
+        offset: What is to be seen next.
+        whole: How many entries of the source the fork has as they are.
+        next: The message that it has the beginning of, or none of; `None` if there is none.
+        missing: Messages that were not seen yet.
+    """
+
+    def __init__(self, offset: int, sub: int, content_type: str) -> None:
+        self._json = is_json(content_type)
+        self.offset = self.whole = offset
+        self.next: bytes | None = None
+        self.missing = sub if self._json else min(sub, 1)
+
+    def see(self, part: Slice) -> bool:
+        """Look through entries; whether those that follow are to be seen, too."""
+        for entry in part.entries if self.missing else ():
+            self.offset += 1
+            if not is_shown(part.head, entry):
+                continue
+            self.missing -= 1
+            if self._json:
+                self.whole = self.offset
+            else:
+                self.next = entry
+            if not self.missing:
+                break
+        return self.missing > 0 and self.offset < part.head.length and bool(part.entries)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The stream that a fork is made of.
 
     Attributes:
         part: It, with entries that were not copied yet.
-        next: The entry at which the fork begins to differ, where that is within one.
+        beyond: Where the fork ends.
         forks: Those of its forks that are there.
     """
 
     part: Slice
-    next: bytes | None
+    beyond: Beyond
     forks: tuple[str, ...]
 
 
@@ -103,8 +140,7 @@ def _origin(create: Create, fork: Fork, head: Head | None, source: Source, known
     offset = at.length if fork.offset is None else fork.offset
     if offset > at.length:
         raise Refused(400, 'Stream-Fork-Offset is beyond the end of the stream.')
-    available = at.length - offset if is_json(known.content_type) else len(source.next or b'')
-    if fork.sub > available:
+    if source.beyond.missing or (source.beyond.next is not None and fork.sub > len(source.beyond.next)):
         raise Refused(400, 'Stream-Fork-Sub-Offset is beyond what there is.')
     return Origin(fork.source, at.incarnation, offset, fork.sub)
 
@@ -118,7 +154,7 @@ def _next(create: Create, origin: Origin, head: Head | None, source: Source, kno
             return refusal(409, f'The stream to fork has {MOST_FORKS} forks already.')
         registered = replace(registered, forks=(*source.forks, create.stream_id))
         return Step([_change(at, Write(stream_id=at.stream_id, details=registered.written(at.details)))])
-    whole = origin.offset + (origin.sub if is_json(known.content_type) else 0)
+    whole = source.beyond.whole
     entries = _copies(source.part, whole - first)
     kept = Kept(content_type=known.content_type, expires_at=create.expires_at, origin=origin)
     ttl = create.ttl
@@ -127,10 +163,10 @@ def _next(create: Create, origin: Origin, head: Head | None, source: Source, kno
         ttl = None if at.ttl is None else math.ceil(at.ttl)
     answer = None
     if first + len(entries) < whole:
-        kept = replace(kept, copying=True)
+        kept = replace(kept, copying=True, whole=whole)
     else:
-        if origin.sub and source.next is not None and not is_json(known.content_type):
-            entries.append(source.next[: origin.sub])
+        if source.beyond.next is not None:
+            entries.append(source.beyond.next[: origin.sub])
         entries += messages
         answer = partial(created, create, known.content_type)
     closes = create.close and answer is not None
@@ -151,8 +187,12 @@ def _life(create: Create, kept: Kept, head: Head) -> float | None:
 
 def _copies(part: Slice, count: int) -> list[bytes]:
     """The entries that a fork gets. What is for clients of other formats is left out, and its offset is taken."""
-    entries = list(part.entries[:count])
-    return [entry if is_frame(entry) else b'' for entry in entries] if FORMATS in part.head.details else entries
+    return [entry if is_shown(part.head, entry) else b'' for entry in part.entries[:count]]
+
+
+def is_shown(head: Head, entry: bytes) -> bool:
+    """Whether an entry is a message to clients of this protocol: of a run, its frames are. See `frames_in`."""
+    return is_frame(entry) if FORMATS in head.details else entry != b''
 
 
 def _change(head: Head, write: Write) -> Write:

@@ -48,6 +48,7 @@ class Kept:
         origin: Where it comes from, if it is a fork.
         forks: The forks that were made of it; some may be gone.
         copying: Whether a fork is still being filled: nobody sees it.
+        whole: How many entries of its source it is to have then.
         deleted: Whether this is only what is left while there are forks.
     """
 
@@ -59,6 +60,7 @@ class Kept:
     origin: Origin | None = None
     forks: Sequence[str] = ()
     copying: bool = False
+    whole: int = 0
     deleted: bool = False
 
     def after(self, turn: Turn) -> Mapping[str, tuple[int, int]]:
@@ -79,6 +81,7 @@ class Kept:
             'origin': None if self.origin is None else list(self.origin),
             'forks': list(self.forks),
             'copying': self.copying,
+            'whole': self.whole,
             'deleted': self.deleted,
         }
         return {**details, KEY: {name: value for name, value in fields.items() if value}}

@@ -18,8 +18,9 @@ from .appending import decide_append
 from .asking import Append, Asker, Create, Fork
 from .creating import decide_create
 from .deleting import decide_delete, forgotten, is_fork_of
-from .forking import MOST_FORKS, Source, copied, decide_fork
-from .kept import Kept, kept_in
+from .forking import MOST_FORKS, Beyond, Source, copied, decide_fork
+from .kept import Kept, described, kept_in
+from .messages import is_json
 
 __all__ = ['Writing']
 
@@ -127,17 +128,33 @@ class Writing:
             return None
         try:
             part = await self._log.read(fork.source, first)
-            within = await self._log.read(fork.source, fork.offset or 0, limit=1) if fork.sub else None
+            beyond = await self._beyond(fork, part.head, head)
         except StreamMissing:
             return None
-        if within is not None and within.head.incarnation != part.head.incarnation:
+        if beyond is None:
             return await self._source(create, fork, head)  # it was replaced between the two
         kept = kept_in(at)
         forks: Sequence[str] = () if kept is None else kept.forks
         if kept is not None and len(forks) >= MOST_FORKS:
             forks = await self._forks(at, kept)
-        following = within.entries[0] if within is not None and within.entries and fork.offset is not None else None
-        return Source(part, following, tuple(forks))
+        return Source(part, beyond, tuple(forks))
+
+    async def _beyond(self, fork: Fork, source: Head, head: Head | None) -> Beyond | None:
+        """Where a fork of this stream ends; `None` if that is another stream by now."""
+        copying = None if head is None else kept_in(head)
+        content_type = described(source, self._content_type).content_type
+        if copying is not None and copying.whole and is_json(content_type):
+            return Beyond(copying.whole, 0, content_type)  # it was found when the copy was begun
+        origin = None if copying is None else copying.origin
+        offset = origin.offset if origin is not None else source.length if fork.offset is None else fork.offset
+        beyond = Beyond(offset, fork.sub, content_type)
+        more = beyond.missing > 0 and offset < source.length
+        while more:
+            part = await self._log.read(fork.source, beyond.offset)
+            if part.head.incarnation != source.incarnation:
+                return None
+            more = beyond.see(part)
+        return beyond
 
     async def delete(self, asker: Asker, stream_id: str) -> Answer:
         """Forget a stream."""
