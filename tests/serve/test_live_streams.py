@@ -79,9 +79,9 @@ async def test_without_linger_a_stream_waits_for_its_first_client_and_for_no_sec
 
 @pytest.mark.parametrize('linger', [None, 0.0, 1.0])
 async def test_a_response_is_in_time_however_slow_its_client_and_its_run(linger: float | None) -> None:
-    settings = {} if linger is None else {'streams': LiveStreams(linger=linger)}
+    streams = None if linger is None else LiveStreams(linger=linger)
     client = Connection(takes=7)
-    response = SSEResponse(run(*['word '] * 50), **settings)
+    response = SSEResponse(run(*['word '] * 50), streams=streams)
     await response({'type': 'http', 'headers': []}, client.receive, client.send)
     assert b'"finish":"complete"' in b''.join(body for _, body in client.sent)
     await asyncio.sleep(2)

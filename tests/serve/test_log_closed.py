@@ -7,6 +7,7 @@ import json
 
 import pytest
 from pydantic_ai import Agent
+from starlette.types import Message
 
 from pydantic_ai_streaming import LogClosed, RunStream
 from pydantic_ai_streaming.logs import MemoryBackend, MemoryLog, StreamLog
@@ -48,7 +49,7 @@ async def test_a_body_of_events_breaks_off_as_one_that_is_not_over(
         producer, client = await log.create('a'), test_following.Connection(takes)
         ended: list[bool] = []
 
-        async def send(message: dict[str, object]) -> None:
+        async def send(message: Message) -> None:
             ended.append(message.get('more_body') is False)
             await client.send(message)
 
@@ -75,9 +76,9 @@ async def test_a_websocket_is_closed_with_the_word_to_try_again(caplog: pytest.L
         closed: list[int] = []
         send = client.send
 
-        async def sent(message: dict[str, object]) -> None:
+        async def sent(message: Message) -> None:
             if message['type'] == 'websocket.close':
-                closed.append(int(str(message['code'])))
+                closed.append(message['code'])
                 client.say('websocket.disconnect', code=1000)
             await send(message)
 

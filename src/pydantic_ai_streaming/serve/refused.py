@@ -11,7 +11,15 @@ from starlette.responses import JSONResponse, Response
 
 from ..core.sse import sse_comment, sse_event
 from ..core.wording import counted
-from ..errors import LogClosed, RunnerClosed, StoreUnavailable, StreamLogError, StreamMissing, TooManyRuns, TurnInProgress
+from ..errors import (
+    LogClosed,
+    RunnerClosed,
+    StoreUnavailable,
+    StreamLogError,
+    StreamMissing,
+    TooManyRuns,
+    TurnInProgress,
+)
 
 __all__ = ['LATER', 'NO_STORE', 'RETRY', 'Refused', 'refusal_of']
 

@@ -111,6 +111,7 @@ class Starting:
         if asked.chat_id is not None:
             details = {**details, 'chat': asked.chat_id}
         formats = {format_name, 'frames'} & self._runner.formats.keys()
+        self._runner.warn_unopened()
         stream_id = await self._runner.start(
             cast('Source', source), stream_id=stream_id, owner=asked.owner, formats=sorted(formats), details=details
         )
