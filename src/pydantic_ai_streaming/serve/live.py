@@ -121,8 +121,8 @@ class LiveStreams:
 
     A stream is kept for `linger` seconds after its last client has gone: the run goes on meanwhile, and a client that
     names the last frame it has seen gets those that follow. One that no client comes to is stopped as long after its
-    start. This is within one process: several workers need requests
-    of one client to come to the same worker, and what is here ends with the process.
+    start. This is within one process: several workers need requests of one client to come to the same worker, and what
+    is here ends with the process.
 
     As a context it ends all streams when it is left; `lifespan` is the same for an application.
 
