@@ -14,6 +14,7 @@
     │   └── StreamFenced             another producer has taken over
     └── StoreError                   a conversation store or a log cannot do what it was asked for
         ├── StoreUnavailable         it cannot be reached, for now   (also a ConnectionError)
+        │   └── LogClosed            this process has closed a log that is followed
         ├── EntryMissing             it does not have an entry       (also a LookupError)
         └── ScopeConflict            the conversation is another's   (also a pydantic-ai ConversationConflict)
 
@@ -42,6 +43,7 @@ __all__ = [
     'ConversationChanged',
     'EntryMissing',
     'InvalidOutput',
+    'LogClosed',
     'RunnerClosed',
     'ScopeConflict',
     'StoreError',
@@ -287,6 +289,20 @@ class StoreUnavailable(StoreError, ConnectionError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason='unavailable')
+
+
+class LogClosed(StoreUnavailable):
+    """A log was closed in this process while a stream of it was followed that is still open.
+
+    What had been read of it until then was handed out. The stream is as it was: it can be followed from the same offset
+    wherever the log is open. Who follows anew here, as after any other `StoreUnavailable`, opens the log again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            'The log was closed here, and the stream that was followed is still open: follow it from the same offset '
+            'in another process, or when the log is open again (await log.open()).'
+        )
 
 
 class EntryMissing(StoreError, LookupError):

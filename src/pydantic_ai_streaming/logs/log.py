@@ -93,7 +93,10 @@ class StreamLog:
         ]
 
     async def close(self) -> None:
-        """Write what has come, and let go of everything. Streams that are open are left to their leases."""
+        """Write what has come, and let go of everything. Streams that are open are left to their leases.
+
+        Who follows one of those gets `LogClosed`, when everything that this process has of it has come.
+        """
         for producer in self._producers:
             producer.over = True
         await self._commits.flush()
@@ -103,6 +106,9 @@ class StreamLog:
         if self._opening is not None:
             await drain(self._opening)
             self._opening = None
+            left, self._tails = list(self._tails.values()), WeakValueDictionary()
+            for tail in left:
+                tail.leave()
             await self._backend.close()
 
     # Streams
@@ -188,6 +194,7 @@ class StreamLog:
 
         Raises:
             StreamMissing: There is no such stream.
+            LogClosed: The log was closed meanwhile.
             ValueError: The offset is negative.
         """
         if offset < 0:

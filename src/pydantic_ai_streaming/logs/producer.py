@@ -104,6 +104,10 @@ class Producer:
         return self.tail.gone or (head is not None and head.epoch != self.epoch)
 
     async def until_stopped(self) -> None:
-        """Wait until somebody asks for the end of the stream, or it is another's, gone or closed."""
+        """Wait until somebody asks for the end of the stream, or it is another's, gone or closed.
+
+        Raises:
+            LogClosed: The log was closed: nobody is told of that here any more.
+        """
         while not (self.stopping or self.fenced or (self.tail.head is not None and self.tail.head.closed)):
             await self.tail.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from ..errors import LogClosed
 from .heads import SLICE_BYTES, Head, Slice, cut
 
 __all__ = ['Follower', 'Tail']
@@ -37,6 +38,7 @@ class Tail:
         start: The offset of the first entry that is here.
         entries: What is here.
         gone: Whether the stream was deleted or has expired.
+        left: Whether the log was closed: of a stream that is open, nothing more is seen here.
         missed: Whether it was changed while it was read for the first time.
     """
 
@@ -51,6 +53,7 @@ class Tail:
         'entries',
         'gone',
         'head',
+        'left',
         'missed',
         'start',
     )
@@ -60,6 +63,7 @@ class Tail:
         self.start = start
         self.entries: list[bytes] = []
         self.gone = False
+        self.left = False
         self.missed = False
         self._size = 0
         self._part: Slice | None = None
@@ -153,8 +157,26 @@ class Tail:
             self._waking = False
             self._wake()
 
+    def leave(self) -> None:
+        """The log was closed. Who waits for a change is told so, and who has not taken all that is here can still."""
+        self.left = True
+        watchers, self._watchers = self._watchers, {}
+        for changed in watchers:
+            if changed.done():
+                continue
+            if self._waking:  # they have not been told of the last change yet: it may have been the end
+                changed.set_result(True)
+            else:
+                changed.set_exception(LogClosed())
+
     def watch(self) -> asyncio.Future[bool]:
-        """A future that the next change sets to true. Who waits for it no longer says so with `unwatch`."""
+        """A future that the next change sets to true. Who waits for it no longer says so with `unwatch`.
+
+        Raises:
+            LogClosed: The log was closed. So does the future, if that comes later.
+        """
+        if self.left:
+            raise LogClosed
         changed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._watchers[changed] = None
         return changed
@@ -164,7 +186,11 @@ class Tail:
         self._watchers.pop(changed, None)
 
     async def wait(self, until: float | None = None) -> bool:
-        """Wait for a change, at most until the loop's clock shows `until` (seconds): whether there was one."""
+        """Wait for a change, at most until the loop's clock shows `until` (seconds): whether there was one.
+
+        Raises:
+            LogClosed: The log was closed.
+        """
         changed = self.watch()
         timer = None if until is None else asyncio.get_running_loop().call_at(until, _give_up, changed)
         try:
@@ -191,6 +217,8 @@ class Follower(AsyncIterator[Slice]):
 
     Raises:
         StreamMissing: From the iteration: the stream was deleted or has expired meanwhile.
+        LogClosed: From the iteration: this process has closed the log, everything that it had of the stream has come,
+            and that was not all.
         StoreUnavailable: From the iteration, where older entries are to be fetched, and cannot be.
     """
 
@@ -234,8 +262,12 @@ class Follower(AsyncIterator[Slice]):
             raise self._missing()
         assert tail.head is not None  # it was seen before anybody could follow it
         if self.offset >= tail.end:
+            if tail.left and not self.exhausted:
+                raise LogClosed
             return None
         if self.offset < tail.start:
+            if tail.left:
+                raise LogClosed  # to read them would open it again
             part = await self._read(self.offset, limit, size)
             if part.head.incarnation != tail.head.incarnation:
                 tail.see(part)
@@ -252,5 +284,9 @@ class Follower(AsyncIterator[Slice]):
         return head is not None and head.closed and self.offset >= head.length
 
     async def wait(self, until: float | None = None) -> bool:
-        """Wait for a change of the stream, at most until the loop's clock shows `until`: whether there was one."""
+        """Wait for a change of the stream, at most until the loop's clock shows `until`: whether there was one.
+
+        Raises:
+            LogClosed: The log was closed.
+        """
         return await self.tail.wait(until)

@@ -25,7 +25,8 @@ __all__ = ['LiveStream', 'LiveStreams']
 class LiveStream:
     """A run and its frames. Made by `LiveStreams.start`.
 
-    The run goes at its own speed, whoever reads: a slow client only lags behind.
+    The run goes at its own speed, whoever reads: a slow client only lags behind. Who reads says so, with `join` before
+    and `leave` after: the run is stopped when nobody is there for too long.
 
     Attributes:
         id: Its name, which nobody can guess: who knows it may read.
@@ -42,6 +43,8 @@ class LiveStream:
         self._clients = 0
         self._leaving: asyncio.TimerHandle | None = None
         self._running = Running(source, _Kept(self.id, self.frames), [format])
+        if linger:
+            self._stop_later()
 
     @property
     def over(self) -> bool:
@@ -65,9 +68,12 @@ class LiveStream:
         if self._clients or self.over:
             return
         if self._linger:
-            self._leaving = asyncio.get_running_loop().call_later(self._linger, self.cancel)
+            self._stop_later()
         else:
             await self.stop()
+
+    def _stop_later(self) -> None:
+        self._leaving = asyncio.get_running_loop().call_later(self._linger, self.cancel)
 
     async def stop(self) -> None:
         """End the run and wait until it has let go of everything and a turn is saved, even if cancelled.
@@ -114,13 +120,14 @@ class LiveStreams:
     """The streams of this process that a client can lose and pick up again.
 
     A stream is kept for `linger` seconds after its last client has gone: the run goes on meanwhile, and a client that
-    names the last frame it has seen gets those that follow. This is within one process: several workers need requests
-    of one client to come to the same worker, and what is here ends with the process.
+    names the last frame it has seen gets those that follow. One that no client comes to is stopped as long after its
+    start. This is within one process: several workers need requests of one client to come to the same worker, and what
+    is here ends with the process.
 
     As a context it ends all streams when it is left; `lifespan` is the same for an application.
 
     Args:
-        linger: Seconds.
+        linger: Seconds. With 0, a stream waits for its first client, and is stopped with the last one.
 
     Raises:
         ValueError: `linger` is negative or infinite.
@@ -153,6 +160,10 @@ class LiveStreams:
         self, source: Source, *, include: Collection[FrameType] | None = None, smoothing: Smoothing | None = None
     ) -> LiveStream:
         """Start a run.
+
+        `SSEResponse` does it, and has joined before anything can happen. A client that comes later has `linger` seconds
+        to `join`: a stream that is not joined by then is stopped, although somebody may `read` it. With `linger=0`
+        there is no such limit: a stream that is never joined goes on to its end.
 
         Args:
             source: A `RunStream` or a turn of a `Chat`, not entered yet.

@@ -11,7 +11,15 @@ from starlette.responses import JSONResponse, Response
 
 from ..core.sse import sse_comment, sse_event
 from ..core.wording import counted
-from ..errors import RunnerClosed, StoreError, StreamLogError, StreamMissing, TooManyRuns, TurnInProgress
+from ..errors import (
+    LogClosed,
+    RunnerClosed,
+    StoreError,
+    StreamLogError,
+    StreamMissing,
+    TooManyRuns,
+    TurnInProgress,
+)
 
 __all__ = ['LATER', 'NO_STORE', 'RETRY', 'Refused', 'refusal_of']
 
@@ -83,7 +91,7 @@ def refusal_of(error: Exception) -> Refused:
         return Refused(429, 'too_many', f'You have {counted(error.limit, "run")} going on already.', headers=LATER)
     if isinstance(error, TooManyRuns):
         return Refused(503, 'busy', 'As many runs go on as can.', headers=LATER)
-    if isinstance(error, RunnerClosed):
+    if isinstance(error, RunnerClosed | LogClosed):
         return Refused(503, 'unavailable', 'This server is ending: ask again.', headers=LATER)
     error_id = secrets.token_hex(8)
     if isinstance(error, StoreError) and error.reason == 'full':

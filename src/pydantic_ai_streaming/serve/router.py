@@ -79,8 +79,8 @@ def stream_router(
     its key in the message, `"key"`. A key that was that of another request is refused (422).
 
     Args:
-        runner: Runs what is started. Open it with the application: `lifespan=runner.lifespan`. Its formats decide which
-            routes there are.
+        runner: Runs what is started. Open it with the application: `lifespan=runner.lifespan`; of one that was not
+            opened, a warning in the log tells. Its formats decide which routes there are.
         agent: The agent.
         start: Makes a run of what was asked for; `RunStream(agent.run_stream_events(**asked.options))` by default. A
             turn of a `Chat` is one too.

@@ -119,6 +119,7 @@ class StreamRunner:
         self._starting: set[asyncio.Task[str]] = set()
         self._state: Literal['open', 'closing', 'closed'] = 'open'
         self._reaping: asyncio.Task[None] | None = None
+        self._warns = True
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -147,6 +148,7 @@ class StreamRunner:
         if self._state == 'closing':
             raise RunnerClosed
         self._state = 'open'
+        self._warns = False
         await self._open()
 
     async def _open(self) -> None:
@@ -154,6 +156,16 @@ class StreamRunner:
         if self._reaping is None:
             self._reaping = asyncio.create_task(
                 Reaper(self.log, self.formats.values()).run(), name='pydantic-ai-streaming reap'
+            )
+
+    def warn_unopened(self) -> None:
+        """Say in the log, once, that nobody has opened this, and so nobody closes it. Called for requests for runs."""
+        if self._warns:
+            self._warns = False
+            logger.warning(
+                'This StreamRunner was not opened, so nothing closes it when this process ends: streams of runs that '
+                'go on then have no end until another worker writes it. Give the application its lifespan, as in '
+                'Starlette(lifespan=runner.lifespan), or put `async with runner:` into the one that it has.'
             )
 
     async def close(self) -> None:

@@ -114,6 +114,7 @@ class Starting:
         if asked.run_id is not None:
             details = {**details, RUN: asked.run_id}
         formats = {format_name, 'frames'} & self._runner.formats.keys()
+        self._runner.warn_unopened()
         stream_id = await self._runner.start(
             cast('Source', source), stream_id=stream_id, owner=asked.owner, formats=sorted(formats), details=details
         )

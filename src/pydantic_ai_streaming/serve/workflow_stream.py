@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from ..aio.closing import drain, over
-from ..errors import StoreUnavailable, StreamLogError
+from ..errors import LogClosed, StoreUnavailable, StreamLogError
 from ..logs.heads import Write
 from ..logs.log import StreamLog
 from ..logs.producer import Producer
@@ -112,7 +112,10 @@ class WorkflowStream:
             )
 
     async def _listen(self, producer: Producer, cancel: Cancel) -> None:
-        await producer.until_stopped()
+        try:
+            await producer.until_stopped()
+        except LogClosed:
+            return  # nobody has stopped it
         head = producer.tail.head
         if producer.fenced or head is None or head.closed:
             return

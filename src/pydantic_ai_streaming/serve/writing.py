@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from ..aio.closing import drain, over
-from ..errors import StreamingError
+from ..errors import LogClosed, StreamingError
 from ..logs.producer import Producer
 
 __all__ = ['LogWriter', 'Writer']
@@ -107,5 +108,6 @@ class LogWriter:
                 return
 
     async def _listen(self) -> None:
-        await self._producer.until_stopped()
-        self._cancel()
+        with suppress(LogClosed):  # the run goes on as far as it can: nobody has stopped it
+            await self._producer.until_stopped()
+            self._cancel()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ..errors import StoreError, StreamLogError, StreamMissing
+from ..errors import LogClosed, StoreError, StreamLogError, StreamMissing
 from ..logs import tail as tails
 from ..logs.heads import Head, Write
 from ..logs.log import StreamLog
@@ -246,6 +246,29 @@ class StreamLogSuite(StreamLogProducerSuite):
                     async with asyncio.timeout(10):
                         part = await anext(follower)
                     assert (list(part.entries), part.last) == ([b'end'], True)
+
+    async def test_who_follows_when_the_log_is_closed_is_told_and_goes_on_when_it_is_open_again(
+        self, open_log: Callable[..., StreamLog]
+    ) -> None:
+        async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
+            producer = await another.create('a')
+            await producer.append(some(2))
+            reader, late = await log.follow('a'), await log.follow('a')
+            assert list((await anext(reader)).entries) == some(2)
+            waiting = [asyncio.create_task(one) for one in (everything(await log.follow('a', 2)), reader.wait())]
+            await asyncio.sleep(0.05)
+            await log.close()
+            async with asyncio.timeout(5):
+                for one in await asyncio.gather(*waiting, return_exceptions=True):
+                    assert isinstance(one, LogClosed)
+            await log.open()
+            assert list((await anext(late)).entries) == some(2)
+            for one in (late, reader):
+                with pytest.raises(LogClosed):
+                    await anext(one)
+            again = await log.follow('a', reader.offset)
+            await producer.close(some(1, 2))
+            assert await everything(again) == some(1, 2)
 
     async def test_a_closed_stream_takes_nothing(self, open_log: Callable[..., StreamLog]) -> None:
         async with open_log(lease=LONG) as log, open_log(lease=LONG) as another:
