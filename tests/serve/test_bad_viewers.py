@@ -112,6 +112,6 @@ async def test_bodies_that_do_not_end_take_no_more_memory_than_they_may_together
             opened.enter_context(await connected(worker, body + ' ' * (size - 1)))
         await watch(worker, await start_run(lambda: [worker.port], 'one', words=20, gap=0.01), 20)
         _, after = await worker.state()
-    # It is 64 MiB of theirs, and what the server itself holds of each (80 to 280 KiB); without a bound, all of them.
+    # It is 64 MiB of theirs, and what the server itself holds of each; without a bound, all of them.
     assert after - before < 64 * 2**20 + count * 2**19
     await watch(worker, await start_run(lambda: [worker.port], 'last', words=5, gap=0.01), 5)

@@ -108,8 +108,8 @@ class Session:
                 await self._follow(await self._routes.begin(asked, 'frames'), 0)
             case {'type': 'follow', 'stream': str(stream_id), 'offset': int(offset)} if _is_offset(offset):
                 head = await self._routes.owned(stream_id, self._owner)
-                if 'frames' not in head.details[FORMATS]:
-                    raise Refused(400, 'unknown_format', f'This stream is written in {head.details[FORMATS]}.')
+                if 'frames' not in (formats := head.details.get(FORMATS, ['frames'])):
+                    raise Refused(400, 'unknown_format', f'This stream is written in {formats}.')
                 if offset > head.length:
                     raise Refused(400, 'offset_beyond', f'The stream has {counted(head.length, "entry")}.')
                 await self._follow(stream_id, offset)
