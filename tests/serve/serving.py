@@ -48,6 +48,8 @@ async def serving_app(app: Starlette) -> AsyncGenerator[str]:
     finally:
         server.should_exit = True
         await task
+        # What it has cut off may still close a file in a thread.
+        await until(lambda: not server.server_state.tasks, within=20)
         listening.close()
 
 
