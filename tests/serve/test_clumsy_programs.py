@@ -22,6 +22,7 @@ from websockets.exceptions import InvalidStatus
 
 from pydantic_ai_streaming import Chat, RunStream
 from pydantic_ai_streaming.errors import StoreUnavailable, StreamUsageError
+from pydantic_ai_streaming.logs import MemoryLog
 from pydantic_ai_streaming.serve import AGUI, AISDK, Asked, Frames, LiveStreams, StreamRunner, stream_router
 from pydantic_ai_streaming.testing import ScriptedModel, Stall, ToolCall
 from tests.serve.serving import Client, see, serving_app, until
@@ -215,6 +216,12 @@ def test_settings_of_a_router_that_cannot_be(setting: dict[str, Any]) -> None:
 def test_a_time_to_live_that_cannot_be(ttl: float) -> None:
     with pytest.raises(ValueError, match='ttl'):
         StreamRunner(ttl=ttl)
+
+
+def test_a_time_to_live_in_which_nobody_can_see_that_a_process_has_died_is_refused() -> None:
+    with pytest.raises(ValueError, match=r'ttl=19 .*two leases.* 20 s or more.* lease=9.5'):
+        StreamRunner(ttl=19)
+    assert StreamRunner(MemoryLog(lease=9.5), ttl=19).ttl == 19
 
 
 def test_an_application_that_is_closed_and_opened_in_another_loop_serves_again(

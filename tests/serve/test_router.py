@@ -296,7 +296,7 @@ class TestBadRequests:
             assert (await see(client, f'http://{address}/runs/{stream}')).text == TEXT
 
     async def test_a_stream_that_has_expired_is_missing(self, client: Client) -> None:
-        site = Site(ttl=0.2, gap=0.001)
+        site = Site(log=MemoryLog(lease=0.1), ttl=0.2, gap=0.001)
         async with serving_app(site.app) as address:
             stream = await begin(client, address)
             await until(lambda: not site.runner.ids)

@@ -7,7 +7,7 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Final, Self
@@ -88,9 +88,13 @@ class StreamLog:
         await self._backend.open()
         self._alarm, self._due = asyncio.Event(), set()  # of this loop: a log that was closed may be opened in another
         self._tasks = [
-            asyncio.create_task(for_ever(work), name=f'pydantic-ai-streaming log {work.__name__.strip("_")}')
+            asyncio.create_task(self._for_ever(work), name=f'pydantic-ai-streaming log {work.__name__.strip("_")}')
             for work in (self._listen, self._catch_up, self._renew, self._sweep)
         ]
+
+    async def _for_ever(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        # Once writes go through again, those who live are to have renewed their leases long before somebody else looks.
+        await for_ever(work, at_most=self.lease / 10)
 
     async def close(self) -> None:
         """Write what has come, and let go of everything. Streams that are open are left to their leases.

@@ -20,10 +20,14 @@ FAILED_AGAIN_AFTER: Final = 1.0
 """Seconds until work is begun again that has failed for another reason."""
 
 
-async def for_ever(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def for_ever(work: Callable[[], Coroutine[Any, Any, None]], *, at_most: float) -> None:
     """Do some work, and begin anew after a failure: a backend that cannot be reached is there again some time.
 
     What the backend refuses is told to the program's log once, and again when it is something else.
+
+    Args:
+        work: What is done.
+        at_most: Seconds that it waits before it begins anew, at most.
     """
     told = ''
     while True:
@@ -40,4 +44,4 @@ async def for_ever(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         except Exception:
             logger.exception('A stream log has failed, and goes on')
             pause = FAILED_AGAIN_AFTER
-        await asyncio.sleep(pause)
+        await asyncio.sleep(min(pause, at_most))

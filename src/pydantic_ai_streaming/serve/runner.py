@@ -50,7 +50,8 @@ class StreamRunner:
         at_once: Runs that go on at the same time in this process, at most.
         at_once_each: Those of one owner, at most; `None`: as many as `at_once`. Runs without an owner have `at_once`
             alone.
-        ttl: Seconds after its last entry after which a stream is forgotten.
+        ttl: Seconds after its last entry after which a stream is forgotten. While its run goes on, each renewal of the
+            lease puts that off. Two leases of the log at least.
         grace: Seconds that runs get to finish when this is closed, before they are stopped.
         patience: Seconds that a run gets to let go of everything when it was stopped, or has missed a deadline, before
             its stream ends without it.
@@ -107,6 +108,13 @@ class StreamRunner:
         if not 0 < ttl < math.inf:
             raise ValueError(f'ttl={ttl!r}: use a positive number of seconds')
         self.log = MemoryLog() if log is None else log
+        # A shorter one would forget the stream of a run that is silent, or of a process that is gone before another has
+        # ended it.
+        if ttl < (shortest := 2 * self.log.lease):
+            raise ValueError(
+                f'ttl={ttl!r} is less than two leases of the log, in which it is seen that a process has died: use '
+                f'{shortest:g} s or more, or a log with a shorter lease, such as lease={ttl / 2:g}'
+            )
         self.formats: dict[str, WireFormat] = {one.name: one for one in (formats or [Frames()])}
         if len(self.formats) < len(formats or ()):
             raise ValueError('formats: two of them have the same name, so a client could not choose')
