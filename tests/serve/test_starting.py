@@ -31,12 +31,18 @@ class Worker:
     """A router, and the runs that its `start` has made."""
 
     def __init__(
-        self, backend: MemoryBackend | None = None, *, gap: float = 0.01, authorize: Any = None, **settings: Any
+        self,
+        backend: MemoryBackend | None = None,
+        *,
+        gap: float = 0.01,
+        lease: float = 10.0,
+        authorize: Any = None,
+        **settings: Any,
     ) -> None:
         self.made: list[RunStream[Any]] = []
         self.failing = False
         self.agent = Agent(ScriptedModel(['One'], loop=True, gap=gap))
-        log = StreamLog(backend or MemoryBackend())
+        log = StreamLog(backend or MemoryBackend(), lease=lease)
         self.runner = StreamRunner(log, formats=[Frames(), AISDK()], grace=0, **settings)
         router = stream_router(self.runner, self.agent, start=self._start, authorize=authorize)
         self.app = Starlette(routes=[Mount('/runs', router)], lifespan=self.runner.lifespan)

@@ -16,6 +16,7 @@ from ..errors import StreamMissing
 from ..logs.heads import Head
 from ..run.stream import RunStream
 from .asked import Asked, asked_in_json, asked_of_ui, body_of
+from .chats import chat_named
 from .event_ids import offset_of, single, stream_of
 from .following import FollowResponse
 from .limits import Viewers
@@ -24,7 +25,7 @@ from .owners import Authorize, owner_of
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .session import Session
-from .starting import Start, Starting, named
+from .starting import Start, Starting
 from .wire import AG_UI, AI_SDK, CHAT, FORMATS, WireFormat
 
 if TYPE_CHECKING:
@@ -233,12 +234,9 @@ class _Routes:
         """Start a run, or find the one that the same request has started; the id of its stream."""
         return await self._starting.begin(asked, format_name)
 
-    async def _last_of(self, owner: str | None, chat: str) -> Head:
-        return await self._log.head((await self._log.head(named('chat', owner, chat))).details['stream'])
-
     async def _resume(self, request: Request, owner: str | None) -> Response:
         try:
-            head = await self._last_of(owner, request.path_params['chat'])
+            head = await self._starting.chats.last_of(chat_named(request, owner, request.path_params['chat']))
         except StreamMissing:
             return _nothing_more()
         if head.closed or AI_SDK not in head.details.get(FORMATS, ()):
@@ -246,8 +244,8 @@ class _Routes:
         return await self._following(head.stream_id, 0, self.runner.formats[AI_SDK], owner)
 
     async def _stop_chat(self, request: Request, owner: str | None) -> Response:
-        head = await self._last_of(owner, request.path_params['chat'])
-        return JSONResponse({'stopped': await self.runner.stop(head.stream_id)})
+        name = chat_named(request, owner, request.path_params['chat'])
+        return JSONResponse({'stopped': await self._starting.chats.stop(name)})
 
     async def _follow(self, request: Request, owner: str | None) -> Response:
         name = single(request.query_params.getlist('format'), 'frames')
