@@ -23,7 +23,7 @@ def nothing(write: Write) -> bool:
 
 
 def makes(write: Write) -> bool:
-    return write.create is not None and not write.stream_id.startswith('__')
+    return write.create is not None and 'formats' in write.create.details
 
 
 def enters(write: Write) -> bool:
