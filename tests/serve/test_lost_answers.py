@@ -37,6 +37,7 @@ class Unheard:
         self._backend = backend
         self.lost: Callable[[Write], bool] = nothing
         self.late: Callable[[Write], bool] = nothing
+        self.unanswered: Callable[[Write], bool] = nothing
         self.released = asyncio.Event()
         self.gone = False
 
@@ -49,6 +50,8 @@ class Unheard:
         if any(map(self.late, writes)):
             await self.released.wait()
         outcomes = await self._backend.commit(writes)
+        if any(map(self.unanswered, writes)):
+            await self.released.wait()
         if any(map(self.lost, writes)):
             raise StoreUnavailable('the answer was lost')
         return outcomes
@@ -90,13 +93,14 @@ async def test_a_key_is_not_used_up_when_the_answer_to_what_makes_its_stream_is_
         assert one.entered + other.entered == 1
 
 
-@pytest.mark.parametrize('write', [makes, enters])
-async def test_a_process_that_dies_over_it_leaves_the_key_to_others(write: Callable[[Write], bool]) -> None:
+@pytest.mark.parametrize(('late', 'unanswered'), [(enters, nothing), (nothing, makes)])
+async def test_a_process_that_dies_over_it_leaves_the_key_to_others(
+    late: Callable[[Write], bool], unanswered: Callable[[Write], bool]
+) -> None:
     backend = MemoryBackend()
     one, other = Far(backend, lease=0.4), Far(backend, lease=0.4)
     async with asking(one, other) as (post, elsewhere):
-        one.way.late = one.way.lost = write
-        # It is done, or not done yet, and nobody hears of it: then the process is gone.
+        one.way.late, one.way.unanswered = late, unanswered
         first = asyncio.ensure_future(post({'prompt': 'Go'}))
         await asyncio.sleep(0.1)
         one.way.gone = True
@@ -105,7 +109,6 @@ async def test_a_process_that_dies_over_it_leaves_the_key_to_others(write: Calla
         assert await ending(other, again.json()['stream']) == {'type': 'end', 'finish': 'complete'}
         assert (one.entered, other.entered) == (0, 1)
         one.way.gone = False
-        one.way.lost = one.way.late = nothing
         one.way.released.set()
         await first
         assert one.entered == 0

@@ -258,15 +258,6 @@ async def test_workers_make_the_same_of_a_key_when_their_log_has_come_back_empty
         assert sum(made.started for made in (*one.made, *other.made)) == 2
 
 
-async def test_the_first_keys_of_two_workers_meet_in_one_secret_whoever_has_made_it() -> None:
-    backend = MemoryBackend()
-    one, other = Worker(backend), Worker(backend)
-    async with asking(one, other) as posts:
-        await one.runner.log.create(SECRET, details={'of': 'somebody else'})
-        first, again = await asyncio.gather(*(post({'prompt': 'Go'}) for post in posts))
-        assert (first.status_code, first.json()) == (201, again.json())
-
-
 async def test_a_key_means_something_of_its_own_at_each_place_where_a_router_is() -> None:
     runner = StreamRunner(grace=0)
     agents = {name: Agent(ScriptedModel([name], loop=True)) for name in ('sailor', 'cook')}

@@ -76,6 +76,10 @@ def stream_router(
     workers at once; then what one of them has made is thrown away, and was not entered. A prompt over the WebSocket has
     its key in the message, `"key"`. A key that was that of another request is refused (422).
 
+    Keys and chats are those of an owner at the address at which the router is mounted: another router of the same
+    runner, or the same one at another address, has its own. A chat can be stopped in its worker as soon as its request
+    is there, also while `start` goes on, and from all others once its run has begun.
+
     Args:
         runner: Runs what is started. Open it with the application: `lifespan=runner.lifespan`. Its formats decide which
             routes there are.
