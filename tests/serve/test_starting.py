@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 
 from pydantic_ai_streaming import Chat, RunStream
 from pydantic_ai_streaming.logs import MemoryBackend, StreamLog
-from pydantic_ai_streaming.serve import AISDK, Asked, Frames, StreamRunner, stream_router
+from pydantic_ai_streaming.serve import AISDK, Asked, Frames, StreamRunner, durable_streams, stream_router
 from pydantic_ai_streaming.serve.starting import SECRET
 from pydantic_ai_streaming.testing import ScriptedModel, Stall
 from tests.serve.serving import serving_app
@@ -31,12 +31,18 @@ class Worker:
     """A router, and the runs that its `start` has made."""
 
     def __init__(
-        self, backend: MemoryBackend | None = None, *, gap: float = 0.01, authorize: Any = None, **settings: Any
+        self,
+        backend: MemoryBackend | None = None,
+        *,
+        gap: float = 0.01,
+        lease: float = 10.0,
+        authorize: Any = None,
+        **settings: Any,
     ) -> None:
         self.made: list[RunStream[Any]] = []
         self.failing = False
         self.agent = Agent(ScriptedModel(['One'], loop=True, gap=gap))
-        log = StreamLog(backend or MemoryBackend())
+        log = StreamLog(backend or MemoryBackend(), lease=lease)
         self.runner = StreamRunner(log, formats=[Frames(), AISDK()], grace=0, **settings)
         router = stream_router(self.runner, self.agent, start=self._start, authorize=authorize)
         self.app = Starlette(routes=[Mount('/runs', router)], lifespan=self.runner.lifespan)
@@ -160,7 +166,7 @@ async def test_prompts_over_a_websocket_have_keys_of_their_own_whatever_its_hand
 
     async def ask(websocket: Any, **more: Any) -> Any:
         await websocket.send(json.dumps({'type': 'prompt', 'prompt': 'Go', **more}))
-        while (message := json.loads(await websocket.recv())).get('offset') != 1:
+        while (message := json.loads(await websocket.recv())).get('frames', [{}])[0].get('type') != 'start':
             if 'error' in message:
                 return message['error']
         return message['stream']
@@ -226,13 +232,43 @@ async def test_who_knows_a_key_does_not_know_the_id_that_is_made_of_it() -> None
         assert len(set(ids)) == 2
 
 
-async def test_who_writes_into_the_log_takes_no_name_that_keys_need() -> None:
+async def test_who_writes_into_the_log_does_not_get_at_what_keys_need() -> None:
     backend = MemoryBackend()
     one, other = Worker(backend), Worker(backend)
     async with asking(one, other) as posts:
-        await one.runner.log.create(SECRET, details={'of': 'somebody else'})
-        first, again = [await post({'prompt': 'Go'}) for post in posts]
-        assert (first.status_code, first.json()) == (201, again.json())
+        first = await posts[0]({'prompt': 'Go'})
+        for prefix, name in (('', SECRET), ('__serve', SECRET.removeprefix('__serve'))):
+            app = durable_streams(one.runner.log, writable=True, prefix=prefix)
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url='http://test') as client:
+                for method in ('HEAD', 'GET', 'PUT', 'POST', 'DELETE'):
+                    answer = await client.request(method, f'/{name}', json=[])
+                    assert answer.status_code == 404, method
+        again = await posts[1]({'prompt': 'Go'})
+        assert (again.status_code, again.json()) == (201, first.json())
+
+
+async def test_workers_make_the_same_of_a_key_when_their_log_has_come_back_empty() -> None:
+    backend = MemoryBackend()
+    one, other = Worker(backend), Worker(backend)
+    async with asking(one, other) as posts:
+        await posts[0]({'prompt': 'Go'})
+        backend._streams.clear()  # pyright: ignore[reportPrivateUsage]
+        answers = [await post({'prompt': 'Go'}, 'b') for post in reversed(posts)]
+        assert answers[0].json() == answers[1].json()
+        assert sum(made.started for made in (*one.made, *other.made)) == 2
+
+
+async def test_a_key_means_something_of_its_own_at_each_place_where_a_router_is() -> None:
+    runner = StreamRunner(grace=0)
+    agents = {name: Agent(ScriptedModel([name], loop=True)) for name in ('sailor', 'cook')}
+    app = Starlette(routes=[Mount(f'/{name}', stream_router(runner, agent)) for name, agent in agents.items()])
+    transport = httpx.ASGITransport(app)
+    async with runner, httpx.AsyncClient(transport=transport, base_url='http://test') as client:
+        for name in agents:
+            headers = {'idempotency-key': 'a', 'accept': 'text/event-stream'}
+            answers = [await client.post(f'/{name}/', json={'prompt': 'Who?'}, headers=headers) for _ in range(2)]
+            assert answers[0].text == answers[1].text
+            assert f'"text":"{name}"' in answers[0].text
 
 
 @pytest.mark.parametrize('turns', range(1, 40, 3))
@@ -254,8 +290,8 @@ async def test_a_request_that_is_given_up_while_it_starts_does_not_use_up_its_ke
 class Busy(Worker):
     """Whose runs are the turns of one conversation."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, backend: MemoryBackend | None = None) -> None:
+        super().__init__(backend)
         self.chat = Chat(Agent(ScriptedModel(['One', Stall()])))
 
     async def _start(self, asked: Asked) -> Any:
@@ -273,3 +309,35 @@ async def test_a_turn_that_is_refused_is_refused_again_though_the_first_request_
             first.cancel()
             await asyncio.wait([first])
             assert (await post({'prompt': 'Go'}, key)).status_code == 409, turns
+
+
+async def test_a_turn_that_one_worker_refuses_is_not_followed_by_the_other() -> None:
+    backend = MemoryBackend()
+    one, other = Busy(backend), Busy(backend)
+    other.chat = one.chat
+    async with one.chat.send('Go'), asking(one, other) as (post, elsewhere):
+        for number in range(12):
+
+            async def second(pause: float, key: str) -> httpx.Response:
+                await asyncio.sleep(pause)
+                return await elsewhere({'prompt': 'Go'}, key)
+
+            key = f'key {number}'
+            answers = await asyncio.gather(post({'prompt': 'Go'}, key), second(number * 0.0005, key))
+            assert [answer.status_code for answer in answers] == [409, 409]
+            assert [answer.json()['error'] for answer in answers] == ['turn_in_progress'] * 2
+
+
+async def test_why_nothing_was_begun_for_a_request_that_was_given_up_is_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = Worker()
+    async with asking(worker) as (post,):
+        worker.failing = True
+        given_up = asyncio.ensure_future(post({'prompt': 'Go'}))
+        await asyncio.sleep(0.005)
+        given_up.cancel()
+        await asyncio.sleep(0.05)
+        assert 'RuntimeError: not now' in caplog.text
+        assert (await post({'prompt': 'Go'}, 'b')).status_code == 500
+        assert caplog.text.count('RuntimeError: not now') == 2

@@ -124,6 +124,7 @@ class StreamLog:
         owner: str | None = None,
         ttl: float | None = 86_400.0,
         details: dict[str, Any] | None = None,
+        token: str | None = None,
     ) -> Producer:
         """Make a stream and become its producer.
 
@@ -132,6 +133,7 @@ class StreamLog:
             owner: Whose it is, for `owned`.
             ttl: Seconds after its last write after which it is forgotten; `None`: never.
             details: What is kept with it; has to have a JSON form.
+            token: Its incarnation, and the name of this creation: once is enough, should its answer have been lost.
 
         Raises:
             StreamLogError: There is one of this name (`reason` is `exists`).
@@ -141,12 +143,12 @@ class StreamLog:
             raise ValueError(f'ttl={ttl!r}: use a positive number of seconds, or None')
         head = Head(
             stream_id=secrets.token_urlsafe(16) if stream_id is None else stream_id,
-            incarnation=secrets.token_urlsafe(9),
+            incarnation=token or secrets.token_urlsafe(9),
             ttl=ttl,
             owner=owner,
             details=details or {},
         )
-        write = Write(stream_id=head.stream_id, create=head, lease=self.lease, token=secrets.token_urlsafe(9))
+        write = Write(stream_id=head.stream_id, create=head, lease=self.lease, token=head.incarnation)
         return self._producer(await self._written(write))
 
     async def take_over(self, stream_id: str) -> Producer:

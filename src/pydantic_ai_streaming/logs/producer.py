@@ -24,6 +24,7 @@ class Producer:
 
     Attributes:
         stream_id: The stream.
+        incarnation: Of the stream: one that was deleted and made anew has another.
         epoch: 1 for who has created it, one more for each that has taken over.
         tail: What this process has of the stream.
     """
@@ -33,7 +34,7 @@ class Producer:
         self.epoch = head.epoch
         self.tail = tail
         self._write = write
-        self._incarnation = head.incarnation
+        self.incarnation = head.incarnation
         self._turn = asyncio.Lock()
         self.over = False
 
@@ -66,7 +67,7 @@ class Producer:
             stream_id=self.stream_id,
             entries=tuple(entries),  # who is cancelled may use the list for something else
             epoch=self.epoch,
-            incarnation=self._incarnation,
+            incarnation=self.incarnation,
             token=uuid4().hex,
             close=close,
         )

@@ -18,6 +18,7 @@ from ..errors import StreamMissing
 from ..logs.heads import Head
 from ..run.stream import RunStream
 from .asked import Asked, asked_in_json, asked_of_ui, body_of
+from .chats import chat_named
 from .event_ids import offset_of, single, stream_of
 from .following import FollowResponse
 from .limits import Unfinished, Viewers
@@ -26,7 +27,7 @@ from .owners import Authorize, owner_of
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .session import Session
-from .starting import Start, Starting, named
+from .starting import Start, Starting
 from .wire import AG_UI, AI_SDK, CHAT, FORMATS, WireFormat
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ def stream_router(
     the one that it had started, for as long as that is kept. `start` may be called for both, where they come to two
     workers at once; then what one of them has made is thrown away, and was not entered. A prompt over the WebSocket has
     its key in the message, `"key"`. A key that was that of another request is refused (422).
+
+    Keys and chats are those of an owner at the address at which the router is mounted: another router of the same
+    runner, or the same one at another address, has its own. A chat can be stopped in its worker as soon as its request
+    is there, also while `start` goes on, and from all others once its run has begun.
 
     Args:
         runner: Runs what is started. Open it with the application: `lifespan=runner.lifespan`; of one that was not
@@ -244,12 +249,9 @@ class _Routes:
         """Start a run, or find the one that the same request has started; the id of its stream."""
         return await self._starting.begin(asked, format_name)
 
-    async def _last_of(self, owner: str | None, chat: str) -> Head:
-        return await self._log.head((await self._log.head(named('chat', owner, chat))).details['stream'])
-
     async def _resume(self, request: Request, owner: str | None) -> Response:
         try:
-            head = await self._last_of(owner, request.path_params['chat'])
+            head = await self._starting.chats.last_of(chat_named(request, owner, request.path_params['chat']))
         except StreamMissing:
             return _nothing_more()
         if head.closed or AI_SDK not in head.details.get(FORMATS, ()):
@@ -257,8 +259,8 @@ class _Routes:
         return await self._following(head.stream_id, 0, self.runner.formats[AI_SDK], owner)
 
     async def _stop_chat(self, request: Request, owner: str | None) -> Response:
-        head = await self._last_of(owner, request.path_params['chat'])
-        return JSONResponse({'stopped': await self.runner.stop(head.stream_id)})
+        name = chat_named(request, owner, request.path_params['chat'])
+        return JSONResponse({'stopped': await self._starting.chats.stop(name)})
 
     async def _follow(self, request: Request, owner: str | None) -> Response:
         name = single(request.query_params.getlist('format'), 'frames')

@@ -6,14 +6,16 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncGenerator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Literal, Self, cast
 
 from ..aio.closing import drain, over
-from ..errors import RunnerClosed, StoreUnavailable, StreamLogError, TooManyRuns
+from ..errors import RunnerClosed, TooManyRuns
 from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
+from ..logs.producer import Producer
+from .making import Making
 from .places import Places
 from .reaper import Reaper
 from .running import Running
@@ -119,6 +121,7 @@ class StreamRunner:
         if len(self.formats) < len(formats or ()):
             raise ValueError('formats: two of them have the same name, so a client could not choose')
         self.ttl = ttl
+        self._making = Making(self.log, ttl=ttl)
         self._grace = grace
         self._patience = patience
         self._at_once, self._at_once_each = at_once, at_once_each
@@ -205,11 +208,17 @@ class StreamRunner:
         await over(*(one.task for one in running), *self._starting)
         if self.left_behind:
             logger.warning('Closed, although the runs of these streams go on: %s', ', '.join(self.left_behind))
+        await self._making.close()
         if self._reaping is not None:
             await drain(self._reaping)
             self._reaping = None
         await self.log.close()
         self._state = 'closed'
+
+    @property
+    def is_open(self) -> bool:
+        """Whether runs can be started: it is neither closed nor closing."""
+        return self._state == 'open'
 
     @property
     def ids(self) -> list[str]:
@@ -248,7 +257,8 @@ class StreamRunner:
             TooManyRuns: As many runs go on as may, of all or of this owner.
             TurnInProgress: The conversation has another turn that goes on. There is no stream.
             StreamLogError: There is a stream of this id.
-            StoreUnavailable: The log cannot be reached. Nothing was begun.
+            StoreUnavailable: The log cannot be reached. Nothing was begun, and what may have been written of it is
+                deleted as soon as the log is there again.
             ValueError: There is no such format.
         """
         refuse_started(source)
@@ -266,6 +276,7 @@ class StreamRunner:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
             if not starting.cancelled() or _is_cancelled():
+                starting.add_done_callback(_tell)
                 raise
             raise RunnerClosed from None  # it was the closing that would not wait any longer
 
@@ -285,7 +296,7 @@ class StreamRunner:
         details: dict[str, Any],
     ) -> str:
         try:
-            running = await self._begin(source, formats, stream_id, owner, details)
+            running, producer = await self._begin(source, formats, stream_id, owner, details)
         except BaseException:
             self._places.leave(owner)
             raise
@@ -293,7 +304,7 @@ class StreamRunner:
         if refusal is not None:
             # A client is told more by the error than by a stream that has failed.
             await over(running.task)
-            await self._forget(running.stream_id)
+            await self._making.forget(producer)
             raise refusal
         return running.stream_id
 
@@ -304,12 +315,12 @@ class StreamRunner:
         stream_id: str | None,
         owner: str | None,
         details: dict[str, Any],
-    ) -> Running:
+    ) -> tuple[Running, Producer]:
         await self._open()
         details = {**details, FORMATS: [one.name for one in formats]}
-        producer = await self.log.create(stream_id, owner=owner, ttl=self.ttl, details=details)
+        producer = await self._making.make(stream_id, owner, details)
         if self._state != 'open':
-            await self._forget(producer.stream_id)
+            await self._making.forget(producer)
             raise RunnerClosed
         # From here on without a pause: what is closed from now on knows of it.
         running = self._running[producer.stream_id] = Running(
@@ -322,22 +333,31 @@ class StreamRunner:
                 del self._running[producer.stream_id]
 
         running.task.add_done_callback(lambda _: running.run.add_done_callback(gone))
-        return running
+        # Nothing is written of a run that was refused: who has come with the same name sees that it was not begun.
+        running.begun.add_done_callback(lambda begun: None if begun.result() is None else running.give_up())
+        return running, producer
 
     def _has_started(self, starting: asyncio.Task[str]) -> None:
         self._starting.discard(starting)
         if not starting.cancelled():
             starting.exception()  # which nobody may be there to be told of
 
-    async def _forget(self, stream_id: str) -> None:
-        """Delete a stream that nobody was told of."""
-        with suppress(StreamLogError, StoreUnavailable):
-            await self.log.delete(stream_id)
-
     def _format(self, name: str) -> WireFormat:
         if name not in self.formats:
             raise ValueError(f'There is no format {name!r}: this StreamRunner writes {sorted(self.formats)}')
         return self.formats[name]
+
+    async def until_over(self, stream_id: str, *, within: float) -> bool:
+        """Wait until a run of this process has its last entry; returns whether it has, or there is no such run here.
+
+        Args:
+            stream_id: Its stream.
+            within: Seconds to wait, at most.
+        """
+        running = self._running.get(stream_id)
+        if running is None:
+            return True
+        return bool((await asyncio.wait([running.task], timeout=within))[0])
 
     async def stop(self, stream_id: str) -> bool:
         """End a run, as by a stop button, wherever it goes on. Returns whether it had not ended.
@@ -351,6 +371,12 @@ class StreamRunner:
             running.cancel()
             return True
         return await self.log.stop(stream_id)
+
+
+def _tell(starting: asyncio.Task[str]) -> None:
+    """Nobody is there any more who could be told."""
+    if not starting.cancelled() and (error := starting.exception()) is not None:
+        logger.warning('A run whose caller was cancelled was not begun: %r', error)
 
 
 async def _settled(tasks: Collection[asyncio.Task[Any]], within: float) -> None:

@@ -22,7 +22,9 @@ __all__ = [
     'CHAT',
     'FORMATS',
     'LOST',
+    'OURS',
     'RUN',
+    'STARTING',
     'Ending',
     'Frames',
     'WireFormat',
@@ -41,6 +43,12 @@ FORMATS: Final = 'formats'
 CHAT: Final = 'chat'
 RUN: Final = 'run'
 """Where the details of a stream say what its client calls the chat, and the run."""
+
+STARTING: Final = 'starting'
+"""In the details of a stream whose run nobody has entered yet. Before it is entered, that is taken out."""
+
+OURS: Final = '__serve/'
+"""What the ids of streams begin with that are for the routes alone: no client of any protocol gets at them."""
 
 logger = logging.getLogger(__name__)
 

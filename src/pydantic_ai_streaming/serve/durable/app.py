@@ -24,6 +24,7 @@ from ..listening import while_there
 from ..origins import Origins
 from ..owners import Authorize, owner_of
 from ..refused import Refused as ForeignOrigin
+from ..wire import OURS
 from .answers import Answer, Refused, missing, only_read, refusal
 from .asking import Asker, Read, appending, creating, reading
 from .bodies import Gone, body_of
@@ -256,7 +257,8 @@ class DurableStreams:
         name = path.removeprefix(f'{root}/')
         if name == path or not name or len(name) > LONGEST_PATH or name.partition('/')[0] == RESERVED:
             return None
-        return self._prefix + name
+        stream_id = self._prefix + name
+        return None if stream_id.startswith(OURS) else stream_id
 
     # Reads
 
