@@ -24,13 +24,13 @@ from tests.serve.test_starting import ui
 class Site:
     """Two routers of one runner, whose model stands still and whose `start` waits until it is told to go on."""
 
-    def __init__(self, backend: MemoryBackend | None = None, *, ttl: float = 3600.0) -> None:
+    def __init__(self, backend: MemoryBackend | None = None, *, ttl: float = 3600.0, lease: float = 10.0) -> None:
         self.agent = Agent(ScriptedModel(['One', Stall()], loop=True))
         self.asked = 0
         self.made: list[RunStream[Any]] = []
         self.going_on = asyncio.Event()
         self.going_on.set()
-        log = StreamLog(backend or MemoryBackend())
+        log = StreamLog(backend or MemoryBackend(), lease=lease)
         self.runner = StreamRunner(log, formats=[Frames(), AISDK()], grace=0, ttl=ttl)
         router, other = (stream_router(self.runner, self.agent, start=self._start) for _ in range(2))
         self.app = Starlette(routes=[Mount('/runs', router), Mount('/others', other)])
@@ -103,7 +103,7 @@ async def test_a_run_whose_chat_cannot_be_noted_goes_on_and_is_found_when_it_can
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     backend = WithoutNotes()
-    site = Site(backend, ttl=1.0)
+    site = Site(backend, ttl=1.0, lease=0.5)
     async with site.asking() as client:
         asking = asyncio.ensure_future(client.post('/ai-sdk', json=ui('Go')))
         await until(lambda: 'It could not be noted' in caplog.text)
@@ -118,15 +118,14 @@ async def test_a_run_whose_chat_cannot_be_noted_goes_on_and_is_found_when_it_can
 
 
 async def test_a_chat_is_found_for_as_long_as_its_run_goes_on_and_forgotten_with_its_stream() -> None:
-    site = Site(ttl=0.4)
-    site.runner.log.lease = 0.3
+    site = Site(ttl=0.8, lease=0.3)
     async with site.asking() as client:
         await begun(client, site)
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2.0)
         assert (await client.post('/ai-sdk/c/stop')).json() == {'stopped': True}
         await until(lambda: not site.runner.ids)
         assert (await client.post('/ai-sdk/c/stop')).json() == {'stopped': False}
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2.0)
         assert (await client.post('/ai-sdk/c/stop')).status_code == 404
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from ..errors import StoreError
+from ..errors import StoreError, StreamFenced, StreamLogError, StreamMissing
 
 __all__ = [
     'SLICE_BYTES',
@@ -152,6 +152,14 @@ class Refusal:
 
     reason: RefusalReason
     head: Head | None = None
+
+    def error(self, stream_id: str) -> StreamLogError:
+        """What is raised for it."""
+        if self.reason == 'missing':
+            return StreamMissing(stream_id)
+        if self.reason == 'fenced':
+            return StreamFenced(stream_id)
+        return StreamLogError(stream_id, reason=self.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from weakref import WeakSet, WeakValueDictionary
 
 from ..aio.closing import drain
-from ..errors import StreamFenced, StreamLogError, StreamMissing
+from ..errors import StreamLogError, StreamMissing
 from .backend import LogBackend
 from .group_commit import GroupCommit, Outcome
 from .heads import SLICE_BYTES, Head, Refusal, Slice, Wanted, Write, is_name, storable
@@ -288,7 +288,7 @@ class StreamLog:
         if isinstance(outcome, Refusal):
             if outcome.reason == 'repeated':
                 return outcome.head
-            raise _error(write, outcome)
+            raise outcome.error(write.stream_id)
         return outcome
 
     async def _written(self, write: Write) -> Head:
@@ -391,11 +391,3 @@ class StreamLog:
             await self._backend.sweep()
             # Nobody tells of what has expired; and should a change have been lost on its way, it is found here.
             self._fetch_soon(set(self._tails))
-
-
-def _error(write: Write, refusal: Refusal) -> StreamLogError:
-    if refusal.reason == 'missing':
-        return StreamMissing(write.stream_id)
-    if refusal.reason == 'fenced':
-        return StreamFenced(write.stream_id)
-    return StreamLogError(write.stream_id, reason=refusal.reason)
