@@ -146,6 +146,7 @@ async def test_a_head_takes_no_place_and_starts_no_run(client: Client) -> None:
     async with serving(Route('/answer', answer)) as address:
         head = await client.head(f'http://{address}/answer')
         assert (head.status_code, head.headers['content-type']) == (200, 'text/event-stream; charset=utf-8')
+        await asyncio.sleep(0.2)
         assert not model.requests
 
 
