@@ -117,6 +117,18 @@ async def test_a_run_whose_chat_cannot_be_noted_goes_on_and_is_found_when_it_can
         assert (answer.status_code, 'One' in answer.text) == (200, True)
 
 
+async def test_a_run_whose_chat_cannot_be_noted_is_stopped_by_the_process_that_has_it() -> None:
+    site = Site(WithoutNotes())
+    async with site.asking() as client:
+        asking = asyncio.ensure_future(client.post('/ai-sdk', json=ui('Go')))
+        await until(lambda: site.made and site.made[0].started)
+        await until(lambda: site.runner.ids)
+        await asyncio.sleep(0.1)
+        assert (await client.post('/ai-sdk/c/stop')).json() == {'stopped': True}
+        assert (await asyncio.wait_for(asking, 10)).status_code == 200
+        assert site.made[0].finish == 'stopped'
+
+
 async def test_a_chat_is_found_for_as_long_as_its_run_goes_on_and_forgotten_with_its_stream() -> None:
     site = Site(ttl=0.8, lease=0.3)
     async with site.asking() as client:

@@ -12,17 +12,18 @@ import httpx
 import pytest
 from pydantic_ai import Agent
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from pydantic_ai_streaming import RunStream
-from pydantic_ai_streaming.errors import StoreError, StoreFailure
+from pydantic_ai_streaming import Chat, RunStream
+from pydantic_ai_streaming.errors import StoreError, StoreFailure, StoreUnavailable
 from pydantic_ai_streaming.logs import MemoryBackend, Slice, StreamLog, Wanted, Write
 from pydantic_ai_streaming.serve import AISDK, Asked, Frames, Source, SSEResponse, StreamRunner, stream_router
-from pydantic_ai_streaming.testing import ScriptedModel
-from tests.serve.serving import Client, serving, serving_app, until
+from pydantic_ai_streaming.testing import ScriptedModel, Stall
+from tests.serve.serving import Client, nothing_goes_on, serving, serving_app, until
 
 
 class Refusing(MemoryBackend):
@@ -30,8 +31,11 @@ class Refusing(MemoryBackend):
 
     writes: StoreFailure | None = None
     reads: int | None = None
+    deletes = True
 
     async def commit(self, writes: Sequence[Write]) -> Any:
+        if not self.deletes and any(one.delete for one in writes):
+            raise StoreUnavailable('the log is away')
         if self.writes is not None:
             raise StoreError('the log does not take it', reason=self.writes)
         return await super().commit(writes)
@@ -158,3 +162,62 @@ async def test_the_address_of_a_stream_is_where_it_was_begun_whatever_that_is_ca
         assert begun.status_code == 201
         assert begun.headers['location'] == f'/t/%E6%97%A5%E6%9C%AC%20%C3%A4/{begun.json()["stream"]}'
         assert 'two.' in (await client.get(f'http://{address}{begun.headers["location"]}')).text
+
+
+async def test_what_a_program_raises_for_a_client_of_a_websocket_is_told_and_the_session_goes_on() -> None:
+    def start(asked: Asked) -> Source:
+        if asked.prompt == 'Pay':
+            raise HTTPException(402, 'First the money.')
+        return RunStream(agent.run_stream_events(asked.prompt))
+
+    site = Site(start=start)
+    agent = Agent(site.model)
+    async with serving_app(site.app) as address, connect(f'ws://{address}/a b/ä/ws') as websocket:
+        await websocket.send('{"type": "prompt", "prompt": "Pay"}')
+        said = json.loads(await asyncio.wait_for(websocket.recv(), 10))
+        assert said == {'type': 'refused', 'error': 'refused', 'status': 402, 'message': 'First the money.'}
+        await websocket.send('{"type": "prompt", "prompt": "Go"}')
+        assert json.loads(await asyncio.wait_for(websocket.recv(), 10))['frames'][0]['type'] == 'start'
+
+
+async def test_a_key_of_a_turn_that_was_refused_is_free_although_its_stream_could_not_be_deleted_at_once(
+    client: Client,
+) -> None:
+    backend = Refusing()
+    agent = Agent(ScriptedModel(['One ', Stall()], loop=True))
+    chat = Chat(agent)
+    runner = StreamRunner(StreamLog(backend), grace=0)
+    router = stream_router(runner, agent, start=lambda asked: chat.send(asked.prompt))
+    async with serving_app(Starlette(routes=[Mount('/runs', router)], lifespan=runner.lifespan)) as address:
+        url = f'http://{address}/runs/'
+        first = (await client.post(url, json={'prompt': 'Go'})).json()['stream']
+        backend.deletes = False
+        again: dict[str, Any] = {'json': {'prompt': 'And this'}, 'headers': {'idempotency-key': 'k'}}
+        assert (await client.post(url, **again)).status_code == 409
+        backend.deletes = True
+        await client.post(f'{url}{first}/stop')
+        await until(lambda: not runner.ids)
+        stream = (await client.post(url, **again)).json()['stream']
+        assert runner.ids == [stream]
+
+
+async def test_a_request_that_comes_when_its_runner_is_closed_opens_no_log() -> None:
+    asked, going_on = asyncio.Event(), asyncio.Event()
+
+    async def start(_: Asked) -> Source:
+        asked.set()
+        await going_on.wait()
+        return RunStream(agent.run_stream_events('Go'))
+
+    backend = Refusing()
+    agent = Agent(ScriptedModel(['One ', 'two.']))
+    runner = StreamRunner(StreamLog(backend), grace=0)
+    transport = httpx.ASGITransport(stream_router(runner, agent, start=start))
+    async with httpx.AsyncClient(transport=transport, base_url='http://test') as client:
+        async with runner:
+            headers = {'idempotency-key': 'k'}
+            both = [asyncio.ensure_future(client.post('/', json={'prompt': 'Go'}, headers=headers)) for _ in range(2)]
+            await asked.wait()
+        going_on.set()
+        assert [(await one).status_code for one in both] == [503, 503]
+        assert nothing_goes_on()

@@ -86,12 +86,18 @@ class Chats:
         beginning = tuple(self._beginning.get(name, ()))
         for one in beginning:
             one.stopped = True
+        # Of its runs here one is known although its note could not be written.
+        here = self._last.get(name)
+        stopped = bool(beginning)
+        if here is not None:
+            with suppress(StreamMissing):
+                stopped |= await self._runner.stop(here)
         try:
-            return await self._runner.stop((await self.last_of(name)).stream_id) or bool(beginning)
+            stopped |= await self._runner.stop((await self.last_of(name)).stream_id)
         except StreamMissing:
-            if not beginning:
+            if here is None and not beginning:
                 raise
-            return True
+        return stopped
 
     async def note(self, name: str, stream_id: str) -> None:
         """Keep which stream a chat had last. Should that fail, the run goes on, and it is tried again."""

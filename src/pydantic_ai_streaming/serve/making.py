@@ -55,11 +55,7 @@ class Making:
             if stream_id is not None:
                 await self._enter(producer, details)
         except StoreError:  # it may have been done all the same
-            taking_back = asyncio.create_task(
-                self._take_back(name, token, create), name='pydantic-ai-streaming take back'
-            )
-            self._taking_back.add(taking_back)
-            taking_back.add_done_callback(self._taking_back.discard)
+            self._take_back_later(name, token, create)
             raise
         return producer
 
@@ -77,14 +73,24 @@ class Making:
             producer.over = True
             raise
 
-    async def _take_back(self, stream_id: str, token: str, create: Callable[[], Awaitable[Producer]]) -> None:
+    def _take_back_later(
+        self, stream_id: str, token: str, create: Callable[[], Awaitable[Producer]] | None = None
+    ) -> None:
+        taking_back = asyncio.create_task(
+            self._take_back(stream_id, token, create), name='pydantic-ai-streaming take back'
+        )
+        self._taking_back.add(taking_back)
+        taking_back.add_done_callback(self._taking_back.discard)
+
+    async def _take_back(self, stream_id: str, token: str, create: Callable[[], Awaitable[Producer]] | None) -> None:
         pause = FIRST_PAUSE
         while True:
             try:
-                with suppress(StreamLogError):
+                if create is not None:
                     # Made for certain first: a request that is still on its way to the log would make it after it was
                     # found missing.
-                    (await create()).over = True
+                    with suppress(StreamLogError):
+                        (await create()).over = True
                 await self._delete(stream_id, token)
             except StoreUnavailable:
                 await asyncio.sleep(pause)
@@ -95,10 +101,12 @@ class Making:
                 return
 
     async def forget(self, producer: Producer) -> None:
-        """Delete a stream that nobody was told of, if the log can be reached."""
+        """Delete a stream that nobody was told of; when the log is there again, if it cannot be reached."""
         producer.over = True
-        with suppress(StoreUnavailable):
+        try:
             await self._delete(producer.stream_id, producer.incarnation)
+        except StoreError:
+            self._take_back_later(producer.stream_id, producer.incarnation)
 
     async def _delete(self, stream_id: str, incarnation: str) -> None:
         with suppress(StreamLogError):  # it is gone, or another's

@@ -290,8 +290,10 @@ class _Routes:
 
     async def _followed(self, stream_id: str, offset: int, format: WireFormat, place: ExitStack) -> Response:  # noqa: A002
         follower = await self._log.follow(stream_id, offset)
-        held = place.pop_all()
-        return FollowResponse(follower, stream_id, format, keep_alive=self._keep_alive, here=lambda: held)
+        held = ExitStack()
+        response = FollowResponse(follower, stream_id, format, keep_alive=self._keep_alive, here=lambda: held)
+        held.push(place.pop_all())
+        return response
 
     async def owned(self, stream_id: str, owner: str | None) -> Head:
         """A stream of this owner. Another's is as missing as one that there is not."""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, Protocol, cast
 
+from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..aio.closing import drain
@@ -54,7 +55,7 @@ class Session:
     that have it; `{"type": "follow", "stream": ..., "offset": ...}` follows one from an offset, `{"type": "stop"}`
     stops the one that is followed. It is sent `{"stream": ..., "offset": ..., "frames": [...]}`, with the offset after
     these frames, from which it can go on, and `{"type": "refused", "error": ..., "message": ...}` for what cannot be
-    followed.
+    followed, with the `"status"` of an `HTTPException` that the program has raised.
 
     Args:
         websocket: The connection, accepted.
@@ -93,6 +94,9 @@ class Session:
             while (message := await self._websocket.receive())['type'] != 'websocket.disconnect':
                 try:
                     await self._obey(message.get('text'))
+                except HTTPException as error:  # what the program itself says
+                    said = {'error': 'refused', 'status': error.status_code, 'message': error.detail}
+                    await self._tell({'type': 'refused', **said})
                 except Exception as error:
                     if isinstance(error, WebSocketDisconnect | OSError) and not isinstance(error, StoreUnavailable):
                         raise

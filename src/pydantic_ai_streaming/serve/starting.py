@@ -93,6 +93,7 @@ class Starting:
         return stream_id
 
     async def _once(self, asked: Asked, format_name: str, chat: str | None) -> str:
+        self._refuse_when_closed()
         if asked.key is None:
             return await self._begin(asked, format_name, chat, None, {})
         parts = await self._secret_of_keys(), place_of(asked.request), asked.owner, asked.key
@@ -126,6 +127,7 @@ class Starting:
         """Wait until it is known whether the run of a stream was begun. One that was not is cleared away."""
         pause = FIRST_LOOK
         while True:
+            self._refuse_when_closed()
             try:
                 head = await self._runner.log.head(stream_id)
             except StreamMissing:
@@ -139,8 +141,11 @@ class Starting:
                 return True
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_LOOK)
-            if not self._runner.is_open:
-                raise RunnerClosed
+
+    def _refuse_when_closed(self) -> None:
+        """Raise `RunnerClosed` before the log is asked for anything: that would open it again."""
+        if not self._runner.is_open:
+            raise RunnerClosed
 
     async def _clear_away(self, head: Head) -> None:
         """Delete a stream whose run was not entered, if its producer is gone, or else leave it.
