@@ -145,7 +145,7 @@ async def test_a_log_that_can_be_read_and_not_be_written_for_longer_than_a_lease
 ) -> None:
     ours, theirs, third = backends = [Unwritable(), Unwritable(), Unwritable()]
     for one in (theirs, third):
-        one._streams, one._listeners = ours._streams, ours._listeners  # pyright: ignore[reportPrivateUsage]
+        one._streams, one._listeners = ours._streams, ours._listeners  # pyright: ignore[reportPrivateUsage] - of one place
     # The third has no run, and so no lease to renew: what it knows of the log is what it tries.
     async with runner_on(ours) as one, runner_on(theirs) as other, runner_on(third):
         for pause, dead in ((0.0, 0), (0.4, 1), (3.0, 0), (3.1, 1)):  # wherever the renewals of each are

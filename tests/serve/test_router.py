@@ -32,6 +32,7 @@ from pydantic_ai_streaming.serve import (
 )
 from pydantic_ai_streaming.testing import Fail, ScriptedModel, Stall, ToolCall
 from tests.serve.serving import Client, Seen, nothing_goes_on, see, serving_app, until
+from tests.serve.test_picking_up import BODIES
 
 WORDS = [f'word {n} ' for n in range(20)]
 TEXT = ''.join(WORDS)
@@ -378,16 +379,7 @@ class TestAISDK:
 async def test_ag_ui_is_answered(client: Client) -> None:
     site = Site()
     async with serving_app(site.app) as address:
-        body: dict[str, Any] = {
-            'threadId': 't1',
-            'runId': 'r1',
-            'state': {},
-            'messages': [{'id': 'm1', 'role': 'user', 'content': 'Go'}],
-            'tools': [],
-            'context': [],
-            'forwardedProps': {},
-        }
-        answer = await client.post(f'http://{address}/runs/ag-ui', json=body)
+        answer = await client.post(f'http://{address}/runs/ag-ui', json=BODIES['ag-ui'])
         came = chunks(answer.text)
         assert ''.join(one.get('delta', '') for one in came if one['type'] == 'TEXT_MESSAGE_CONTENT') == TEXT
         assert came[-1]['type'] == 'RUN_FINISHED'

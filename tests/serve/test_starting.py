@@ -252,7 +252,7 @@ async def test_workers_make_the_same_of_a_key_when_their_log_has_come_back_empty
     one, other = Worker(backend), Worker(backend)
     async with asking(one, other) as posts:
         await posts[0]({'prompt': 'Go'})
-        backend._streams.clear()  # pyright: ignore[reportPrivateUsage]
+        backend._streams.clear()  # pyright: ignore[reportPrivateUsage] - as a server that has kept nothing
         answers = [await post({'prompt': 'Go'}, 'b') for post in reversed(posts)]
         assert answers[0].json() == answers[1].json()
         assert sum(made.started for made in (*one.made, *other.made)) == 2
