@@ -252,6 +252,8 @@ ENDLESS = {
     'caught': 'async def tell(agent, question):\n    while True:\n        try: 1\n        except Exception: 2\n',
     'callback': 'import asyncio\nasync def tell(agent, question):\n    loop = asyncio.get_running_loop()\n'
     '    def again():\n        while True: ...\n    loop.call_soon(again)\n    await asyncio.sleep(1)\n',
+    'finalizer': 'class Slow:\n    def __del__(self):\n        while True: ...\n'
+    'async def tell(agent, question):\n    Slow()\n    while True: ...\n',
     'turns': 'import asyncio\nasync def tell(agent, question):\n    while True: await asyncio.sleep(0)\n',
 }
 
@@ -265,6 +267,16 @@ def test_an_endless_loop_is_ended(endless: str, begun: Learner, monkeypatch: pyt
     begun.exercise('l02_streaming_text').write_text(ENDLESS[endless])
     assert 'is there a loop that never ends?' in begun.types('check l02', code=1)
     gc.collect()
+
+
+@pytest.mark.skipif(not hasattr(signal, 'setitimer'), reason='there are no signals for it')
+def test_an_alarm_that_was_set_before_is_set_again(begun: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('pydantic_ai_streaming.course.checking.PATIENCE', 0.2)
+    begun.exercise('l02_streaming_text').write_text(ENDLESS['loop'])
+    before = signal.setitimer(signal.ITIMER_REAL, 100)
+    begun.types('check l02', code=1)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, *before)
+    assert (95 < left < 99.8, interval) == (True, 0)
 
 
 def test_hints_come_one_by_one_and_are_remembered(begun: Learner) -> None:

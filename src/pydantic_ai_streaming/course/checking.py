@@ -109,7 +109,11 @@ def _run(function: Any, exercise: Exercise) -> None:
 
 @contextlib.contextmanager
 def _patience() -> Generator[list[float]]:
-    """Interrupt what turns in circles, where there are signals for it; what is given holds when that was."""
+    """Interrupt what turns in circles, where there are signals for it; what is given holds when that was.
+
+    Again and again, because an interruption that comes in a finalizer is swallowed. An alarm that somebody had set before
+    is set again.
+    """
     rang: list[float] = []
     if not hasattr(signal, 'setitimer') or threading.current_thread() is not threading.main_thread():
         yield rang
@@ -120,9 +124,12 @@ def _patience() -> Generator[list[float]]:
         raise _TooLongError
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    began = time.monotonic()
+    due, interval = signal.setitimer(signal.ITIMER_REAL, PATIENCE, PATIENCE)
     try:
         yield rang
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if due:
+            signal.setitimer(signal.ITIMER_REAL, max(due - (time.monotonic() - began), 0.001), interval)
