@@ -111,8 +111,8 @@ def _run(function: Any, exercise: Exercise) -> None:
 def _patience() -> Generator[list[float]]:
     """Interrupt what turns in circles, where there are signals for it; what is given holds when that was.
 
-    Again and again, because an interruption that comes in a finalizer is swallowed. An alarm that somebody had set before
-    is set again.
+    Again and again, because an interruption that comes in a finalizer is swallowed. An alarm that was set before is set
+    again.
     """
     rang: list[float] = []
     if not hasattr(signal, 'setitimer') or threading.current_thread() is not threading.main_thread():

@@ -49,7 +49,7 @@ class SQLiteBackend(LogBackend):
             file, connect=lambda: connect(file, timeout=timeout, reads=True), name='sqlite-log-reader'
         )
         for worker in (self._writer, self._reader):
-            weakref.finalize(self, worker.close)
+            weakref.finalize(self, worker.drop)
 
     def __str__(self) -> str:
         return f'the SQLite log {self._path!r}'

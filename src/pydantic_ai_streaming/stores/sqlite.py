@@ -122,7 +122,7 @@ class SQLiteConversationStore(BackedConversationStore):
         self._worker = SQLiteWorker(
             file, connect=lambda: connect(file, timeout=timeout), name='sqlite-conversation-store'
         )
-        weakref.finalize(self, self._worker.close)
+        weakref.finalize(self, self._worker.drop)
 
     def __str__(self) -> str:
         return f'the SQLite store {self._path!r}'
