@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from contextvars import Context, copy_context
-from queue import SimpleQueue
-from typing import Any, TypeVar
-from weakref import WeakSet
+from contextvars import copy_context
+from functools import cache
+from typing import Final, TypeVar
+from weakref import WeakValueDictionary
 
 __all__ = ['SQLiteWorker']
 
 T = TypeVar('T')
 
+REST_WITHIN: Final = 2.0
+"""Seconds that a fork waits for the connections of its process to be closed."""
+
 
 class SQLiteWorker:
     """Runs pieces of work one after the other in a thread of its own, over a connection that it opens when needed.
 
-    A program that ends waits for what was submitted, and for nothing else.
+    A program that ends waits for what was submitted. A worker that is forgotten ends by itself, after that too. It has
+    no finalizer for it: the garbage collector would call that in any thread at any instant, also in one that holds a
+    lock which submitting needs, or that is waited for by somebody who does.
 
     Args:
         path: The file, or `':memory:'`.
@@ -34,68 +38,65 @@ class SQLiteWorker:
         self._path = path
         self._connect = connect
         self._name = name
-        self._thread: _Thread | None = None
+        # By process: after a fork neither is here.
+        self._threads: dict[int, _Thread] = {}
+        self._closing: dict[int, Future[None]] = {}
 
     def submit(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Do this after everything that was submitted before."""
-        if self._thread is None or not self._thread.is_ours:
-            self._thread = _Thread(self._path, self._connect, self._name)
-        return self._thread.submit(work)
+        process = os.getpid()
+        while True:
+            thread = self._threads.get(process)
+            if thread is None:
+                # Of two at once, one is taken, and the other has not begun.
+                new = _Thread(_Session(self._path, self._connect), self._name, after=self._closing.get(process))
+                thread = self._threads.setdefault(process, new)
+            try:
+                return thread.submit(work)
+            except RuntimeError:
+                if self._threads.get(process) is thread:  # it is not closed: the interpreter ends
+                    raise
 
     def close(self) -> Future[None] | None:
         """Close the connection and end the thread after everything that was submitted before."""
-        thread, self._thread = self._thread, None
-        return thread.close() if thread is not None and thread.is_ours else None
-
-    def drop(self) -> None:
-        """Close without waiting, from a finalizer.
-
-        The garbage collector calls those in any thread at any instant, also in one that holds a lock, or that starts
-        while its starter holds one. So nothing here waits for a lock, as starting, submitting and logging do.
-        """
-        thread, self._thread = self._thread, None
-        if thread is not None and thread.is_ours:
-            thread.leave()
+        process = os.getpid()
+        thread = self._threads.pop(process, None)
+        closing = None if thread is None else thread.close()
+        if closing is not None:
+            self._closing[process] = closing
+        return closing
 
 
 class _Thread:
-    def __init__(self, path: str, connect: Callable[[], sqlite3.Connection], name: str) -> None:
-        self._pid = os.getpid()
-        self._session = _Session(path, connect)
-        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=_serve, args=(self._session, self._work), name=name, daemon=True)
-        self._thread.start()
-        _threads.add(self)
+    """One thread, which ends when it is closed, or when nobody has this object any more: its pool sees to that."""
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether it runs in this process."""
-        if self._pid == os.getpid():
-            return True
-        # After a fork the thread is not here, and SQLite forbids using or closing the parent's connection.
-        _inherited.append(self._session)
-        return False
+    def __init__(self, session: _Session, name: str, *, after: Future[None] | None) -> None:
+        self._session = session
+        # Two connections at once would write in any order.
+        self._pool = ThreadPoolExecutor(1, name, initializer=wait, initargs=([] if after is None else [after],))
+        _watch_forks()
+        _working[id(self)] = self
 
     def submit(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        future: Future[T] = Future()
-        context, session = copy_context(), self._session
-        self._work.put(lambda: _do(future, context, lambda: session.do(work)))
-        return future
+        return self._pool.submit(copy_context().run, self._session.do, work)
 
-    def close(self) -> Future[None]:
-        closed: Future[None] = Future()
-        context, session = copy_context(), self._session
-        self._work.put(lambda: _do(closed, context, session.close))
-        self.leave()
-        return closed
+    def close(self) -> Future[None] | None:
+        try:
+            closing = self._pool.submit(self._session.close)
+        except RuntimeError:  # the interpreter ends, and has joined the thread
+            self._session.close()
+            return None
+        self._pool.shutdown(wait=False)
+        return closing
 
-    def leave(self) -> None:
-        # The queue is one that a finalizer may put into, as its documentation says.
-        self._work.put(None)
-
-    def finish(self) -> None:
-        self.leave()
-        self._thread.join()
+    def rest(self, until: threading.Event) -> Future[None]:
+        """Close the connection and do nothing until then."""
+        resting: Future[None] = Future()
+        with suppress(RuntimeError):  # one that has been closed rests
+            self._pool.submit(self._session.rest, resting, until)
+            return resting
+        resting.set_result(None)
+        return resting
 
 
 class _Session:
@@ -120,6 +121,19 @@ class _Session:
             self._connection.close()
             self._connection = None
 
+    def rest(self, resting: Future[None], until: threading.Event) -> None:
+        try:
+            if self._path != ':memory:':
+                self.close()
+        finally:
+            resting.set_result(None)
+            until.wait()
+
+    def __del__(self) -> None:
+        # No work has it now, so nobody uses the connection. SQLite waits for nothing here that Python code could hold.
+        with suppress(sqlite3.Error):
+            self.close()
+
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None and self._file != self._identity():
             self.close()  # the file was deleted or replaced: what is written to the old one would be lost
@@ -138,32 +152,24 @@ class _Session:
         return found.st_dev, found.st_ino
 
 
-def _serve(session: _Session, work: SimpleQueue[Callable[[], None] | None]) -> None:
-    while (piece := work.get()) is not None:
-        piece()
-        del piece  # it holds its result, which may be large, or its error
-    with suppress(sqlite3.Error):
-        session.close()
+# Around a fork nobody has a connection: the child would take the locks of its parent for its own, and write into a log
+# that the parent deletes. A piece of work that takes longer than `REST_WITHIN` is not waited for.
+
+_working: WeakValueDictionary[int, _Thread] = WeakValueDictionary()
+_fork = threading.local()
 
 
-def _do(future: Future[Any], context: Context, work: Callable[[], Any]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = context.run(work)
-    except BaseException as error:
-        future.set_exception(error)
-        del future  # the error has this frame, and the future the error
-    else:
-        future.set_result(result)
+def _rest() -> None:
+    _fork.is_over = threading.Event()
+    threads = [reference() for reference in _working.valuerefs()]
+    wait([thread.rest(_fork.is_over) for thread in threads if thread is not None], REST_WITHIN)
 
 
-_threads: WeakSet[_Thread] = WeakSet()
-_inherited: list[_Session] = []
+def _go_on() -> None:
+    _fork.is_over.set()
 
 
-@atexit.register
-def _finish() -> None:
-    for thread in list(_threads):
-        if thread.is_ours:
-            thread.finish()
+@cache
+def _watch_forks() -> None:
+    if hasattr(os, 'register_at_fork'):
+        os.register_at_fork(before=_rest, after_in_parent=_go_on, after_in_child=_working.clear)

@@ -12,7 +12,6 @@ import asyncio
 import os
 import sqlite3
 import time
-import weakref
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -43,13 +42,11 @@ class SQLiteBackend(LogBackend):
             raise ValueError("path=':memory:' is for one connection only: use MemoryLog")
         self._path = file = str(Path(path).absolute())
         self._timeout = timeout
-        # Without `self`: a log that is dropped is to end its threads.
+        # Without `self`: a log that is forgotten is to end its threads.
         self._writer = SQLiteWorker(file, connect=lambda: connect(file, timeout=timeout), name='sqlite-log-writer')
         self._reader = SQLiteWorker(
             file, connect=lambda: connect(file, timeout=timeout, reads=True), name='sqlite-log-reader'
         )
-        for worker in (self._writer, self._reader):
-            weakref.finalize(self, worker.drop)
 
     def __str__(self) -> str:
         return f'the SQLite log {self._path!r}'
@@ -58,8 +55,8 @@ class SQLiteBackend(LogBackend):
         await self._run(self._writer, _look)
 
     async def close(self) -> None:  # noqa: D102
-        for worker in (self._writer, self._reader):
-            if closing := worker.close():
+        for closing in [worker.close() for worker in (self._writer, self._reader)]:
+            if closing is not None:
                 await asyncio.wrap_future(closing)
 
     async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | StoreError | None]:  # noqa: D102

@@ -13,7 +13,6 @@ import json
 import os
 import sqlite3
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -118,11 +117,10 @@ class SQLiteConversationStore(BackedConversationStore):
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 10) -> None:
         self._path = file = ':memory:' if str(path) == ':memory:' else str(Path(path).absolute())
         self._timeout = timeout
-        # Without `self`: a store that is dropped is to end its thread.
+        # Without `self`: a store that is forgotten is to end its thread.
         self._worker = SQLiteWorker(
             file, connect=lambda: connect(file, timeout=timeout), name='sqlite-conversation-store'
         )
-        weakref.finalize(self, self._worker.drop)
 
     def __str__(self) -> str:
         return f'the SQLite store {self._path!r}'
