@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from pydantic_ai import Agent
 
 from pydantic_ai_streaming import RunStream
+from pydantic_ai_streaming.run.beat import Beat
+from pydantic_ai_streaming.run.grace import Grace
 from pydantic_ai_streaming.testing import Finish, Hang, ScriptedModel, Stall, Text
 
 pytestmark = pytest.mark.virtual_time
@@ -31,3 +34,23 @@ async def test_what_comes_after_the_finish_begins_the_grace_anew() -> None:
     async with RunStream(Agent(scripted).run_stream_events('Go')) as stream:
         assert await stream.get_output() == 'All said.!'
     assert now() == pytest.approx(2.8)
+
+
+async def test_a_response_in_full_flow_is_hardly_looked_at() -> None:
+    loop, looks = asyncio.get_running_loop(), list[float]()
+
+    def finished() -> bool:
+        looks.append(now())
+        return False
+
+    grace = Grace(loop, 1.0, finished=finished, end=lambda: True, beat=Beat())
+    grace.start()
+    for _ in range(1_000):
+        await asyncio.sleep(0.01)
+        grace.last_event = now()
+    in_flow = len(looks)
+    await asyncio.sleep(0.4)
+    grace.cancel()
+    assert in_flow <= 10 / 0.125 + 1
+    silent = looks[in_flow:]
+    assert [round(b - a, 3) for a, b in pairwise(silent)][1:3] == [0.025, 0.025]

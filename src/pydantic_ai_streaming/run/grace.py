@@ -12,16 +12,16 @@ from .beat import Beat
 __all__ = ['Grace']
 
 LOOK_EVERY = 0.025
-"""Seconds between two looks at a response that has just sent something."""
+"""Seconds between two looks at a response that has just fallen silent."""
 
 
 class Grace:
     """Calls `end` when a response has been `finished` and silent for `seconds`.
 
-    The finish reason of a model is no event, so there is nothing to wait for: it has to be looked at. It usually comes
-    right after the last content, so the looks are close there, and rarer the longer a response is silent: an eighth of
-    the silence apart, and an eighth of `seconds` at most. So much later than due, at most, a response is ended; never
-    earlier.
+    The finish reason of a model is no event, so there is nothing to wait for: it has to be looked at. While events come
+    that is done an eighth of `seconds` apart. Then it is due, so the looks are close at first, and rarer the longer a
+    response is silent: an eighth of the silence apart, and an eighth of `seconds` at most. So much later than due, at
+    most, a response is ended; never earlier.
 
     Attributes:
         last_event: When something came last, on the loop's clock. To be kept by whoever sees the events, as far as
@@ -44,6 +44,7 @@ class Grace:
         self._finished = finished
         self._end = end
         self._finished_at: float | None = None
+        self._looked_at = self.last_event
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -78,7 +79,9 @@ class Grace:
         if not self._finished():
             self._finished_at = None
             longest = max(seconds / 8, LOOK_EVERY)
-            self._look_at(now + min(max(self.silent / 8, LOOK_EVERY), longest), seconds)
+            # While events come, each look is work for nothing: a finish is not followed by another one.
+            is_silent, self._looked_at = self._last <= self._looked_at, now
+            self._look_at(now + (min(max(self.silent / 8, LOOK_EVERY), longest) if is_silent else longest), seconds)
             return
         if self._finished_at is None:
             self._finished_at = now
