@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pydantic_ai_streaming.errors import StoreError
+from pydantic_ai_streaming.errors import LogClosed, StoreError
 from pydantic_ai_streaming.logs import Head, MemoryBackend, Refusal, StreamLog, Write
 from pydantic_ai_streaming.logs.group_commit import GroupCommit
 
@@ -151,3 +151,37 @@ def test_a_program_ends_although_its_writer_clears_up_when_all_is_cancelled() ->
         writing = runner.run(main())
     assert writing.cancelled()
     assert ended == [2]
+
+
+async def test_who_follows_is_told_although_the_closing_of_the_log_is_cut_short() -> None:
+    class Stuck(MemoryBackend):
+        closed = 0
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.lets = asyncio.Event()
+
+        async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | None]:
+            if any(write.entries for write in writes):
+                await self.lets.wait()
+            return await super().commit(writes)
+
+        async def close(self) -> None:
+            self.closed += 1
+
+    backend = Stuck()
+    log = StreamLog(backend, lease=1000)
+    producer = await log.create('a')
+    following = asyncio.create_task(anext(await log.follow('a')))
+    appending = asyncio.create_task(producer.append([b'one']))
+    await asyncio.sleep(0.01)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await log.close()
+    async with asyncio.timeout(5):
+        with pytest.raises(LogClosed):
+            await following
+        backend.lets.set()
+        assert await appending == 1
+        await log.close()
+    assert backend.closed == 1

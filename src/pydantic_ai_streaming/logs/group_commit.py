@@ -17,8 +17,8 @@ Outcome = Head | Refusal | StoreError | None
 class GroupCommit:
     """Does writes in the order in which they come, as many at a time as have come.
 
-    A commit may be cancelled, as by `asyncio.run`, which cancels all tasks: what it was about is cancelled with it. What
-    has come meanwhile, as from those who clear up, is done by another one.
+    A commit may be cancelled, as by `asyncio.run`, which cancels all tasks: what it was about is cancelled with it.
+    What has come meanwhile, as from those who clear up, is done by another one.
 
     Args:
         commit: Does some of them; the outcomes are in their order.
@@ -80,6 +80,8 @@ class GroupCommit:
             try:
                 outcomes = await self._commit([write for write, _ in batch])
                 done_with = list(zip(batch, outcomes, strict=True))
+            except GeneratorExit:
+                raise  # its event loop was closed, so nobody waits in it
             except BaseException as error:
                 for _, done in batch:
                     if not done.done():
