@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from ..core.telling import told_to
 from .heads import Slice, Wanted
 from .tail import FETCHES, Tail
 
 __all__ = ['CatchingUp']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 REFRESHED_AT_ONCE: Final = 1000
 """Entries that are fetched of a stream in one go."""

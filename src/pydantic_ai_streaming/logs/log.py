@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import secrets
 import time
@@ -14,6 +13,7 @@ from typing import Any, Self
 from weakref import WeakSet, WeakValueDictionary
 
 from ..aio.closing import over
+from ..core.telling import told_to
 from ..errors import StreamLogError, StreamMissing
 from .backend import LogBackend
 from .catching_up import CatchingUp
@@ -27,7 +27,7 @@ from .upkeep import for_ever
 
 __all__ = ['StreamLog']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 
 class StreamLog:
