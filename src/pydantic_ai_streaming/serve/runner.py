@@ -164,7 +164,7 @@ class StreamRunner:
 
     async def _open(self) -> None:
         await self.log.open()
-        if self._reaping is None:
+        if self._reaping is None or self._reaping.done():  # with its event loop: this one is the next
             self._reaping = asyncio.create_task(
                 Reaper(self.log, self.formats.values()).run(), name='pydantic-ai-streaming reap'
             )
