@@ -292,7 +292,7 @@ class StoreUnavailable(StoreError, ConnectionError):
 
 
 class LogClosed(StoreUnavailable):
-    """A log was closed in this process while a stream of it was followed that is still open.
+    """A log was closed in this process, or its event loop has ended, while an open stream of it was followed.
 
     What had been read of it until then was handed out. The stream is as it was: it can be followed from the same offset
     wherever the log is open. Who follows anew here, as after any other `StoreUnavailable`, opens the log again.
@@ -300,8 +300,8 @@ class LogClosed(StoreUnavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            'The log was closed here, and the stream that was followed is still open: follow it from the same offset '
-            'in another process, or when the log is open again (await log.open()).'
+            'The log was closed here, or its event loop has ended, and the stream that was followed is still open: '
+            'follow it from the same offset in another process, or when the log is open again (await log.open()).'
         )
 
 

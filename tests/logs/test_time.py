@@ -117,5 +117,5 @@ async def test_ten_thousand_streams_that_expire_leave_nothing_in_the_process() -
         await asyncio.sleep(100)
         gc.collect()
         # All that they are kept in: what is left there is found by nobody from outside.
-        held = [backend._streams, log._tails, log._producers, log._due]  # pyright: ignore[reportPrivateUsage]
+        held = [backend._streams, log._tails, log._producers, log._behind._due]  # pyright: ignore[reportPrivateUsage]
         assert [len(one) for one in held] == [0, 0, 0, 0]

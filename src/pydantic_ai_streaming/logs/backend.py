@@ -20,11 +20,15 @@ class LogBackend(ABC):
 
     @abstractmethod
     async def open(self) -> None:
-        """Make ready what is needed, the schema included. Called once, before anything else, in the loop of use."""
+        """Make ready what is needed, the schema included. Called once, before anything else, in the loop of use.
+
+        After that loop has ended, it is called in the next one, perhaps without `close`. Nothing of the loop before,
+        such as its connections and locks, can be used or closed there.
+        """
 
     @abstractmethod
     async def close(self) -> None:
-        """Let go of connections and threads."""
+        """Let go of connections and threads. Called in the loop of use, or in the next one."""
 
     @abstractmethod
     async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | StoreError | None]:

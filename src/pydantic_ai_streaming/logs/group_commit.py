@@ -17,6 +17,9 @@ Outcome = Head | Refusal | StoreError | None
 class GroupCommit:
     """Does writes in the order in which they come, as many at a time as have come.
 
+    A commit may be cancelled, as by `asyncio.run`, which cancels all tasks: what it was about is cancelled with it.
+    What has come meanwhile, as from those who clear up, is done by another one.
+
     Args:
         commit: Does some of them; the outcomes are in their order.
         largest: Entries in one commit, at most, unless one write has more.
@@ -45,8 +48,7 @@ class GroupCommit:
         """
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._pending.append((write, done))
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name='pydantic-ai-streaming log writer')
+        self._going()
         outcome = await done
         if isinstance(outcome, StoreError):
             raise outcome
@@ -54,8 +56,21 @@ class GroupCommit:
 
     async def flush(self) -> None:
         """Wait until all that has come is done, whether well or not."""
-        while self._task is not None and not self._task.done():
-            await asyncio.wait([self._task])
+        while self._pending or (self._task is not None and not self._task.done()):
+            await asyncio.wait([self._going()])
+
+    def _going(self) -> asyncio.Task[None]:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name='pydantic-ai-streaming log writer')
+            # Not where it is cancelled: one that has not begun never runs.
+            self._task.add_done_callback(self._gone)
+        return self._task
+
+    def _gone(self, _: object) -> None:
+        # Of what nobody waits for, the next write or `flush` takes care: at the end of a program nobody would wait for
+        # this task.
+        if any(not done.done() for _, done in self._pending):
+            self._going()
 
     async def _run(self) -> None:
         # What else has come in this turn of the loop is written with the first.
@@ -64,6 +79,9 @@ class GroupCommit:
             batch = self._take()
             try:
                 outcomes = await self._commit([write for write, _ in batch])
+                done_with = list(zip(batch, outcomes, strict=True))
+            except GeneratorExit:
+                raise  # its event loop was closed, so nobody waits in it
             except BaseException as error:
                 for _, done in batch:
                     if not done.done():
@@ -71,7 +89,7 @@ class GroupCommit:
                 if not isinstance(error, Exception):
                     raise
             else:
-                for (_, done), outcome in zip(batch, outcomes, strict=True):
+                for (_, done), outcome in done_with:
                     if not done.done():
                         done.set_result(outcome)
 

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 from weakref import WeakSet, WeakValueDictionary
 
-from ..aio.closing import drain
+from ..aio.closing import over
+from ..core.telling import told_to
 from ..errors import StreamLogError, StreamMissing
 from .backend import LogBackend
+from .catching_up import CatchingUp
 from .group_commit import GroupCommit, Outcome
 from .heads import SLICE_BYTES, Head, Refusal, Slice, Wanted, Write, is_name, storable
 from .leaps import Leaps
+from .loops import LoopOfUse
 from .producer import Producer
-from .tail import FETCHES, Follower, Tail
+from .tail import Follower, Tail
 from .upkeep import for_ever
 
 __all__ = ['StreamLog']
 
-logger = logging.getLogger(__name__)
-
-REFRESHED_AT_ONCE: Final = 1000
-"""Entries that are fetched of a stream in one go."""
+logger = told_to(__name__)
 
 
 class StreamLog:
@@ -42,8 +41,9 @@ class StreamLog:
     may take over, in an epoch of its own, and what the old one still sends is refused. Of a stream without a lease,
     anybody may append to its end (`write`).
 
-    As a context it is opened and closed; without that, it is opened when it is first used. It belongs to one event
-    loop.
+    As a context it is opened and closed; without that, it is opened when it is first used. It belongs to one event loop
+    at a time. One that was not closed is opened anew in the next loop, as by another `asyncio.run`. A producer that is
+    used there goes on; who still follows a stream from before gets `LogClosed`, and can follow it anew.
 
     Args:
         backend: Where it is kept; `MemoryLog`, `SQLiteLog` and `RedisLog` have theirs.
@@ -53,6 +53,7 @@ class StreamLog:
     Raises:
         ValueError: `lease` is not positive.
         StoreUnavailable: From most methods: the backend cannot be reached. What is there is as it was.
+        StreamUsageError: From most methods: it is used in another event loop, which still runs.
     """
 
     def __init__(self, backend: LogBackend, *, lease: float = 10.0) -> None:
@@ -60,14 +61,30 @@ class StreamLog:
             raise ValueError(f'lease={lease!r}: use a positive number of seconds')
         self.lease = lease
         self._backend = backend
+        self._leaps = Leaps(lease)
+        self._loop = LoopOfUse()
         self._commits = GroupCommit(self._commit)
         self._tails: WeakValueDictionary[str, Tail] = WeakValueDictionary()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with nothing that is followed or written here. Who does either is told."""
+        left, self._tails = list(self._tails.values()), WeakValueDictionary()
+        self._behind = CatchingUp(self._tails, self._backend.fetch)
         self._producers: WeakSet[Producer] = WeakSet()
-        self._leaps = Leaps(lease)
-        self._due: set[str] = set()
-        self._alarm = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        for tail in left:
+            tail.leave()
+
+    def _here(self) -> None:
+        """Go on in this event loop. What belongs to one before, as it has ended, does nothing more."""
+        if self._loop.changes(self._going()):
+            self._commits = GroupCommit(self._commit)
+            self._begin()
+
+    def _going(self) -> list[asyncio.Task[None]]:
+        return [*([] if self._opening is None else [self._opening]), *self._tasks]
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -80,16 +97,16 @@ class StreamLog:
 
     async def open(self) -> None:
         """Connect, and make ready what is needed there. Once is enough."""
+        self._here()
         if self._opening is None or (self._opening.done() and (self._opening.cancelled() or self._opening.exception())):
             self._opening = asyncio.create_task(self._open(), name='pydantic-ai-streaming log open')
         await asyncio.shield(self._opening)
 
     async def _open(self) -> None:
         await self._backend.open()
-        self._alarm, self._due = asyncio.Event(), set()  # of this loop: a log that was closed may be opened in another
         self._tasks = [
             asyncio.create_task(self._for_ever(work), name=f'pydantic-ai-streaming log {work.__name__.strip("_")}')
-            for work in (self._listen, self._catch_up, self._renew, self._sweep)
+            for work in (self._listen, self._behind.run, self._renew, self._sweep)
         ]
 
     async def _for_ever(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -101,19 +118,23 @@ class StreamLog:
 
         Who follows one of those gets `LogClosed`, when everything that this process has of it has come.
         """
+        if not self._loop.known:
+            return
+        self._here()
         for producer in self._producers:
             producer.over = True
-        await self._commits.flush()
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            await drain(task)
-        if self._opening is not None:
-            await drain(self._opening)
-            self._opening = None
-            left, self._tails = list(self._tails.values()), WeakValueDictionary()
-            for tail in left:
-                tail.leave()
-            await self._backend.close()
+        try:
+            await self._commits.flush()
+        finally:
+            going = self._going()
+            for task in going:
+                task.cancel()
+            try:
+                await over(*going)
+            finally:
+                self._begin()
+        self._loop.leave()
+        await self._backend.close()
 
     # Streams
 
@@ -162,13 +183,28 @@ class StreamLog:
         return self._producer(await self._written(write))
 
     def _producer(self, head: Head) -> Producer:
+        producer = Producer(head, self._tail_of(head), self.write, self._adopt)
+        self._producers.add(producer)
+        return producer
+
+    def _tail_of(self, head: Head) -> Tail:
         tail = self._tails.get(head.stream_id)
         if tail is None or tail.gone:
             tail = self._tails[head.stream_id] = Tail(head.length)
         tail.see(Slice(head, head.length, ()))
-        producer = Producer(head, tail, self.write)
+        return tail
+
+    def _adopt(self, producer: Producer, head: Head) -> Tail:
+        """A producer is used in another loop than before: what there is of its stream here."""
+        self._here()
         self._producers.add(producer)
-        return producer
+        tail = self._tails.get(head.stream_id)
+        if tail is None or tail.gone:
+            return self._tail_of(head)
+        if tail.head is not None and tail.head.incarnation != head.incarnation:
+            tail = Tail(0)  # its own is gone
+            tail.see(None)
+        return tail
 
     async def head(self, stream_id: str) -> Head:
         """A stream as it is now.
@@ -205,6 +241,7 @@ class StreamLog:
         """
         if offset < 0:
             raise ValueError(f'offset={offset}: offsets are counted from 0')
+        await self.open()
         tail = await self._tail(stream_id, offset)
         return Follower(
             tail,
@@ -229,9 +266,9 @@ class StreamLog:
             tail.start = min(offset, part.head.length)
         tail.see(part if part.entries else Slice(part.head, tail.start, ()))
         if tail.missed:
-            self._fetch_soon([stream_id])
+            self._behind.soon([stream_id])
         if tail.behind:
-            await self._refresh([stream_id])
+            await self._behind.refresh([stream_id])
         return tail
 
     async def stop(self, stream_id: str) -> bool:
@@ -301,9 +338,11 @@ class StreamLog:
     async def _commit(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         try:
             outcomes = await self._backend.commit(writes)
+        except GeneratorExit:
+            raise  # its event loop was closed, so nobody follows anything in it
         except BaseException:
             # They may have been done: who follows them here is told by nobody else.
-            self._fetch_soon(write.stream_id for write in writes)
+            self._behind.soon(write.stream_id for write in writes)
             raise
         # Not where the writer waits: it may have been cancelled.
         for write, outcome in zip(writes, outcomes, strict=True):
@@ -322,53 +361,12 @@ class StreamLog:
         elif outcome is None:
             tail.see(None)
         if tail.behind:  # somebody else has written in between
-            self._fetch_soon([write.stream_id])
-
-    def _fetch_soon(self, stream_ids: Iterable[str]) -> None:
-        for stream_id in stream_ids:
-            tail = self._tails.get(stream_id)
-            if tail is not None and tail.head is None:
-                tail.missed = True  # it is read just now, and perhaps as it was before
-            elif tail is not None:
-                self._due.add(stream_id)
-                self._alarm.set()
-
-    async def _catch_up(self) -> None:
-        while True:
-            if not self._due:
-                self._alarm.clear()
-                await self._alarm.wait()
-            due, self._due = self._due, set()
-            try:
-                await self._refresh(due)
-            except BaseException:
-                self._due |= due
-                raise
-
-    async def _refresh(self, stream_ids: Iterable[str]) -> None:
-        known = [(one, tail) for one in stream_ids if (tail := self._tails.get(one)) is not None]
-        wanted = {one: tail for one, tail in known if tail.head is not None and not tail.gone}
-        fetches = 0
-        while wanted:
-            fetches += 1
-            for stream_id, tail in tuple(wanted.items()):
-                if fetches > FETCHES or tail.lacks > FETCHES * REFRESHED_AT_ONCE:
-                    tail.skip()
-                    del wanted[stream_id]
-            missing = [Wanted(one, tail.end, REFRESHED_AT_ONCE) for one, tail in wanted.items()]
-            parts = await self._backend.fetch(missing) if missing else ()
-            for (stream_id, tail), part in zip(tuple(wanted.items()), parts, strict=True):
-                tail.see(part)
-                if tail.behind and part is not None and not part.entries and part.end < part.head.length:
-                    logger.error('Stream %s has lost its entries from %d on', stream_id, part.end)
-                    tail.see(None)
-                if not tail.behind:
-                    del wanted[stream_id]
+            self._behind.soon([write.stream_id])
 
     async def _listen(self) -> None:
         async with aclosing(self._backend.changes(lambda: set(self._tails))) as changes:
             async for changed in changes:
-                self._fetch_soon(one for one, version in changed.items() if self._is_news(one, version))
+                self._behind.soon(one for one, version in changed.items() if self._is_news(one, version))
 
     def _is_news(self, stream_id: str, version: int | None) -> bool:
         tail = self._tails.get(stream_id)
@@ -390,4 +388,4 @@ class StreamLog:
             await asyncio.sleep(60)
             await self._backend.sweep()
             # Nobody tells of what has expired; and should a change have been lost on its way, it is found here.
-            self._fetch_soon(set(self._tails))
+            self._behind.soon(set(self._tails))

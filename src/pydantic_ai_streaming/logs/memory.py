@@ -19,12 +19,20 @@ class _Stream:
     entries: list[bytes] = field(default_factory=list[bytes])
 
 
+@dataclass(slots=True, eq=False)
+class _Listener:
+    # No queue: the collector cannot take one that is waited for in a loop which was closed.
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    heard: list[dict[str, int | None]] = field(default_factory=list[dict[str, 'int | None']])
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class MemoryBackend(LogBackend):
     """A dictionary, on the clock of the event loop. Several logs of that loop may share it."""
 
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
-        self._listeners: set[asyncio.Queue[dict[str, int | None]]] = set()
+        self._listeners: set[_Listener] = set()
 
     async def open(self) -> None:  # noqa: D102 - as LogBackend
         pass
@@ -43,8 +51,12 @@ class MemoryBackend(LogBackend):
         return outcomes
 
     def _tell(self, changed: dict[str, int | None]) -> None:
-        for listener in self._listeners:
-            listener.put_nowait(changed)
+        for listener in tuple(self._listeners):
+            if listener.loop.is_closed():
+                self._listeners.discard(listener)
+            else:
+                listener.heard.append(changed)
+                listener.more.set()
 
     def _write(self, write: Write, now: float) -> Head | Refusal | None:
         stream = self._streams.get(write.stream_id)
@@ -90,14 +102,18 @@ class MemoryBackend(LogBackend):
     async def changes(  # noqa: D102
         self, watched: Callable[[], Collection[str]]
     ) -> AsyncGenerator[Mapping[str, int | None], None]:
-        heard: asyncio.Queue[dict[str, int | None]] = asyncio.Queue()
-        self._listeners.add(heard)
+        listener = _Listener()
+        self._listeners.add(listener)
         try:
             yield dict.fromkeys(watched())
             while True:
-                yield await heard.get()
+                await listener.more.wait()
+                listener.more.clear()
+                heard, listener.heard = listener.heard, []
+                for changed in heard:
+                    yield changed
         finally:
-            self._listeners.discard(heard)
+            self._listeners.discard(listener)
 
 
 class MemoryLog(StreamLog):

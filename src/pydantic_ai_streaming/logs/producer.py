@@ -22,6 +22,8 @@ class Producer:
     Its lease is renewed as long as this process lives and the producer has not been closed. One that has lost its lease
     to another is fenced: nothing that it writes gets into the stream any more.
 
+    When its event loop has ended, its lease is no longer renewed until it is used in another one.
+
     Attributes:
         stream_id: The stream.
         incarnation: Of the stream: one that was deleted and made anew has another.
@@ -29,11 +31,20 @@ class Producer:
         tail: What this process has of the stream.
     """
 
-    def __init__(self, head: Head, tail: Tail, write: Callable[[Write], Awaitable[Head | None]]) -> None:
+    def __init__(
+        self,
+        head: Head,
+        tail: Tail,
+        write: Callable[[Write], Awaitable[Head | None]],
+        adopt: Callable[[Producer, Head], Tail],
+    ) -> None:
         self.stream_id = head.stream_id
         self.epoch = head.epoch
         self.tail = tail
         self._write = write
+        self._adopt = adopt
+        self._head = head
+        self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.incarnation = head.incarnation
         self._turn = asyncio.Lock()
         self.over = False
@@ -52,6 +63,7 @@ class Producer:
             StreamLogError: The stream is closed.
             StreamMissing: The stream was deleted.
             StoreUnavailable: The backend could not be reached in time. Whether the entries are there is not known.
+            StreamUsageError: The log is used in another event loop, which still runs.
         """
         return await self._do(entries, close=False, patience=patience)
 
@@ -71,9 +83,16 @@ class Producer:
             token=uuid4().hex,
             close=close,
         )
+        self._here()
         async with self._turn:  # so that a write that is tried again is not overtaken
             head = await self._persistently(write, patience)
         return 0 if head is None else head.length
+
+    def _here(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self.tail = self._adopt(self, self.tail.head or self._head)
+            self._loop, self._turn = loop, asyncio.Lock()
 
     async def _persistently(self, write: Write, patience: float | None) -> Head | None:
         clock = asyncio.get_running_loop().time

@@ -64,6 +64,7 @@ class RedisBackend(LogBackend):
         self._name = secrets.token_urlsafe(9)
         self._known: dict[str, State] = {}
         self._client: Redis | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._scripts: dict[str, Any] = {}
         self._turn = asyncio.Semaphore(max_connections - 1)
         self._clock = 0.0
@@ -72,6 +73,9 @@ class RedisBackend(LogBackend):
         return f'the Redis log {redis.described(self._server)} (prefix {self._prefix!r})'
 
     async def open(self) -> None:  # noqa: D102 - as LogBackend
+        await self.close()  # what is left of another loop
+        self._loop = asyncio.get_running_loop()
+        self._turn = asyncio.Semaphore(self._max_connections - 1)
         if isinstance(self._server, str):
             settings = {'max_connections': self._max_connections, 'socket_keepalive': True}
             self._client = redis.connected(self._server, timeout=self._timeout, user=_NAME, **settings)
@@ -87,7 +91,8 @@ class RedisBackend(LogBackend):
         client, self._client = self._client, None
         self._scripts.clear()
         self._known.clear()
-        if client is not None and client is not self._server:
+        # Connections of a loop that has ended cannot be closed any more: they end with their client.
+        if client is not None and client is not self._server and self._loop is asyncio.get_running_loop():
             await client.aclose()
 
     async def commit(self, writes: Sequence[Write]) -> Sequence[Outcome]:  # noqa: D102

@@ -31,7 +31,7 @@ LONGEST_REST = 0.1
 class Tail:
     """The last entries of a stream, as far as this process has seen them.
 
-    It lives as long as somebody follows or writes the stream here.
+    It lives as long as somebody follows or writes the stream here, in one event loop.
 
     Attributes:
         head: The stream, when it was last seen; `None` before that.
@@ -45,6 +45,7 @@ class Tail:
     __slots__ = (
         '__weakref__',
         '_asked',
+        '_loop',
         '_part',
         '_resting',
         '_size',
@@ -65,6 +66,7 @@ class Tail:
         self.gone = False
         self.left = False
         self.missed = False
+        self._loop = asyncio.get_running_loop()
         self._size = 0
         self._part: Slice | None = None
         self._resting = False
@@ -162,7 +164,7 @@ class Tail:
         self.left = True
         watchers, self._watchers = self._watchers, {}
         for changed in watchers:
-            if changed.done():
+            if changed.done() or changed.get_loop().is_closed():
                 continue
             if self._waking:  # they have not been told of the last change yet: it may have been the end
                 changed.set_result(True)
@@ -173,11 +175,12 @@ class Tail:
         """A future that the next change sets to true. Who waits for it no longer says so with `unwatch`.
 
         Raises:
-            LogClosed: The log was closed. So does the future, if that comes later.
+            LogClosed: The log was closed, or this is another event loop. So does the future, if that comes later.
         """
-        if self.left:
+        loop = asyncio.get_running_loop()
+        if self.left or loop is not self._loop:
             raise LogClosed
-        changed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        changed: asyncio.Future[bool] = loop.create_future()
         self._watchers[changed] = None
         return changed
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from ..core.telling import told_to
 from ..errors import StoreError, StoreUnavailable
 
 __all__ = ['for_ever']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 AGAIN_AFTER: Final = 0.2
 """Seconds until work is begun again that could not reach the backend."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
+from ..core.telling import told_to
 from ..errors import StreamingError, StreamLogError, StreamMissing
 from ..logs.heads import Head, Write
 from .runner import StreamRunner
@@ -19,7 +19,7 @@ from .wire import OURS
 
 __all__ = ['Beginning', 'Chats', 'chat_named', 'digest_of', 'place_of']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 AGAIN = 1.0
 """Seconds after which a note that could not be written is tried again, at most."""

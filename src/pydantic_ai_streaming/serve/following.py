@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from ..core.sse import sse_comment, sse_event
+from ..core.telling import told_to
 from ..errors import StoreUnavailable, StreamMissing
 from ..logs.tail import Follower
 from .listening import while_there
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ['PATIENCE', 'SIZE', 'FollowResponse']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 PATIENCE = 30.0
 """Seconds that a client may take to receive a piece; then it counts as dead."""

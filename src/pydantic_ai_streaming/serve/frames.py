@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 from collections.abc import AsyncIterator, Collection, Iterator
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
@@ -13,6 +12,7 @@ from pydantic_core import to_json, to_jsonable_python
 
 from ..aio.paced import Paced
 from ..core.pacing import Smoothing
+from ..core.telling import told_to
 from ..errors import StreamUsageError
 from ..partials.json_patch import json_patch
 from ..partials.partial_output import PartialOutput
@@ -26,7 +26,7 @@ from ..run.views import TextView
 
 __all__ = ['FRAMES', 'Frame', 'FrameType', 'FrameView', 'frame', 'stats_frame']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 Frame: TypeAlias = str
 """A JSON object on one line, whose `type` is a `FrameType`."""

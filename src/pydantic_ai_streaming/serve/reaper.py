@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import secrets
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from ..core.telling import told_to
 from ..errors import StoreError, StoreUnavailable, StreamLogError, StreamMissing
 from ..logs.heads import Head, Write
 from ..logs.log import StreamLog
@@ -16,7 +16,7 @@ from .wire import FORMATS, LOST, WireFormat
 
 __all__ = ['Reaper']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 ENDED_AT_ONCE: Final = 100
 """Streams without a producer that are ended in one commit, at most."""

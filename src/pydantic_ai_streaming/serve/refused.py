@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 
 from starlette.exceptions import HTTPException
@@ -10,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..core.sse import sse_comment, sse_event
+from ..core.telling import told_to
 from ..core.wording import counted
 from ..errors import (
     LogClosed,
@@ -23,7 +23,7 @@ from ..errors import (
 
 __all__ = ['LATER', 'NO_STORE', 'RETRY', 'Refused', 'refusal_of']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 RETRY = 1.0
 """Seconds that a client is told to wait before it connects again."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self, cast
 
 from ..aio.closing import drain, over
+from ..core.telling import told_to
 from ..errors import RunnerClosed, TooManyRuns
 from ..logs.log import StreamLog
 from ..logs.memory import MemoryLog
@@ -25,7 +25,7 @@ from .writing import LogWriter
 
 __all__ = ['StreamRunner']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 LAST_WRITES: Final = 5.0
 """Seconds that a log which cannot be reached gets to come back, when this process ends."""
@@ -164,7 +164,7 @@ class StreamRunner:
 
     async def _open(self) -> None:
         await self.log.open()
-        if self._reaping is None:
+        if self._reaping is None or self._reaping.done():  # with its event loop: this one is the next
             self._reaping = asyncio.create_task(
                 Reaper(self.log, self.formats.values()).run(), name='pydantic-ai-streaming reap'
             )

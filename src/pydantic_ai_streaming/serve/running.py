@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -11,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from ..aio.closing import over
+from ..core.telling import told_to
 from ..errors import StreamTimeout, StreamUsageError, TurnInProgress
 from ..run.stream import RunStream
 from .source import Source
@@ -19,7 +19,7 @@ from .writing import Writer
 
 __all__ = ['Running']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 
 class Running:
@@ -123,8 +123,12 @@ class Running:
         if not self.begun.done():
             self.begun.set_result(failure if isinstance(failure, TurnInProgress) else None)
         self._encoders = self._encoders or [asyncio.create_task(self._encode(one, None)) for one in self._formats]
-        self._ending.set_result(self._how(failure))
-        self._leaves.set()
+        how = Ending(finish='failed', error_id=secrets.token_hex(8))
+        try:
+            how = self._how(failure)
+        finally:  # others wait for it
+            self._ending.set_result(how)
+            self._leaves.set()
 
     def _how(self, failure: BaseException | None) -> Ending:
         if self._stream is None and isinstance(failure, TurnInProgress):
@@ -167,9 +171,11 @@ class Running:
             self._patience,
             f'tools {going} run' if going else 'it still clears up',
         )
-        if stream is not None:
-            await stream.stop(patience=0)
-        self._end()
+        try:
+            if stream is not None:
+                await stream.stop(patience=0)
+        finally:
+            self._end()
 
     async def _encode(self, one: WireFormat, stream: RunStream[Any] | None) -> None:
         knows, has_told = False, False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, Protocol, cast
@@ -13,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..aio.closing import drain
+from ..core.telling import told_to
 from ..core.wording import counted
 from ..errors import StoreUnavailable, StreamMissing
 from ..logs.heads import Head
@@ -27,7 +27,7 @@ from .wire import FORMATS, LOST, WireFormat
 
 __all__ = ['Routes', 'Session']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 AT_ONCE = 64
 """Entries in one message, at most."""

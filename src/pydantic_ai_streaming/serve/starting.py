@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -12,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from starlette.exceptions import HTTPException
 
+from ..core.telling import told_to
 from ..errors import RunnerClosed, StreamingError, StreamLogError, StreamMissing
 from ..logs.heads import Head, Write
 from .asked import Asked
@@ -23,7 +23,7 @@ from .wire import CHAT, OURS, RUN, STARTING
 
 __all__ = ['Start', 'Starting']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 Start: TypeAlias = Callable[[Asked], Source | Awaitable[Source]]
 """Makes a run of what was asked for."""

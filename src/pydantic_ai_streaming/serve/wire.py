@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from ..core.pacing import Smoothing
+from ..core.telling import told_to
 from ..errors import StreamTimeout
 from ..logs.heads import Slice
 from ..run.stream import RunStream
@@ -50,7 +50,7 @@ STARTING: Final = 'starting'
 OURS: Final = '__serve/'
 """What the ids of streams begin with that are for the routes alone: no client of any protocol gets at them."""
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from ..aio.closing import drain, over
+from ..core.telling import told_to
 from ..errors import LogClosed, StoreUnavailable, StreamLogError
 from ..logs.heads import Write
 from ..logs.log import StreamLog
@@ -19,7 +19,7 @@ from .step_track import StepTrack
 
 __all__ = ['AtWork', 'Cancel', 'WorkflowStream']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 Cancel: TypeAlias = Callable[[str], Awaitable[BaseException | None]]
 """Has the engine cancel a workflow, by its id. Returns what ends the step that is under way, if that is not to be

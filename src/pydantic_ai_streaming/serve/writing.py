@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from ..aio.closing import drain, over
+from ..core.telling import told_to
 from ..errors import LogClosed, StreamingError
 from ..logs.producer import Producer
 
 __all__ = ['LogWriter', 'Writer']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 
 class Writer(Protocol):
