@@ -244,7 +244,7 @@ async def test_what_was_deleted_or_has_expired_leaves_no_row_behind(
         assert change(path, 'SELECT count(*) FROM stream_log_entries') == [(1,)]
 
 
-async def test_a_log_that_is_dropped_leaves_no_thread_and_no_connection(path: Path) -> None:
+async def test_a_log_that_is_forgotten_leaves_no_thread_and_no_connection(path: Path) -> None:
     backend = SQLiteBackend(path)
     await backend.open()
     await backend.commit([])
@@ -256,7 +256,8 @@ async def test_a_log_that_is_dropped_leaves_no_thread_and_no_connection(path: Pa
     for thread in threads:
         thread.join(5)
         assert not thread.is_alive()
-    assert not path.with_name('streams.db-wal').exists()
+    # Only who is alone with a file can do this; two connections that close at once may leave the write-ahead log.
+    assert change(path, 'PRAGMA journal_mode = DELETE') == [('delete',)]
 
 
 AFTER_A_FORK = """

@@ -175,7 +175,7 @@ async def test_a_cancelled_save_is_whole_or_not_there(path: Path) -> None:
             assert len(texts(loaded)) in (before, before + 2)
 
 
-async def test_a_store_that_is_dropped_leaves_no_thread_and_no_connection(path: Path) -> None:
+async def test_a_store_that_is_forgotten_leaves_no_thread_and_no_connection(path: Path) -> None:
     store = SQLiteConversationStore(path)
     await store.save(chat('Hi'))
     threads = [thread for thread in threading.enumerate() if thread.name.startswith('sqlite-conversation-store')]
