@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import os
 import threading
-from concurrent.futures import Future
 from typing import NamedTuple
 
 __all__ = ['worker_loop']
 
 
 class _Worker(NamedTuple):
-    process: int
     thread: threading.Thread
     loop: asyncio.AbstractEventLoop
 
@@ -30,9 +29,16 @@ _workers: list[_Worker] = []
 
 
 def worker_loop() -> asyncio.AbstractEventLoop:
-    """The running event loop of the worker thread, which is started on first use, and again after a fork."""
+    """The event loop of the worker thread, which is started on first use, and again after a fork.
+
+    Raises:
+        Exception: What the program's event loop policy raises, or the system (`OSError` where no file can be opened any
+            more, `RuntimeError` where no thread can be started). The next call tries anew.
+    """
+    _renew_the_lock_in_children()
     with _lock:
-        _workers[:] = [worker for worker in _workers if worker.process == os.getpid() and not worker.loop.is_closed()]
+        # The threads of a process are not there in its children.
+        _workers[:] = [worker for worker in _workers if worker.thread.is_alive() and not worker.loop.is_closed()]
         current = threading.current_thread()
         level = next((level for level, worker in enumerate(_workers, 1) if worker.thread is current), 0)
         if level == len(_workers):
@@ -40,20 +46,35 @@ def worker_loop() -> asyncio.AbstractEventLoop:
         return _workers[level].loop
 
 
+@functools.cache
+def _renew_the_lock_in_children() -> None:
+    """Another thread may hold the lock at the instant of a fork: in the child nobody would ever give it back."""
+    if hasattr(os, 'register_at_fork'):
+        os.register_at_fork(after_in_child=_renew_the_lock)
+
+
+def _renew_the_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
 def _start() -> _Worker:
-    ready: Future[asyncio.AbstractEventLoop] = Future()
-    thread = threading.Thread(target=_serve, args=(ready,), name='pydantic-ai-streaming', daemon=True)
-    thread.start()
-    worker = _Worker(os.getpid(), thread, ready.result())
+    # Made here, not in the thread: what goes wrong is raised to the one who asked.
+    loop = asyncio.new_event_loop()
+    try:
+        thread = threading.Thread(target=_serve, args=(loop,), name='pydantic-ai-streaming', daemon=True)
+        thread.start()
+    except BaseException:
+        loop.close()
+        raise
+    worker = _Worker(thread, loop)
     atexit.register(_stop, worker)
     return worker
 
 
-def _serve(ready: Future[asyncio.AbstractEventLoop]) -> None:
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        asyncio.set_event_loop(loop)
-        loop.call_soon(ready.set_result, loop)
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        asyncio.set_event_loop(runner.get_loop())
         while True:
             try:
                 loop.run_forever()
@@ -64,6 +85,6 @@ def _serve(ready: Future[asyncio.AbstractEventLoop]) -> None:
 
 
 def _stop(worker: _Worker) -> None:
-    if worker.thread.is_alive() and worker.process == os.getpid():
+    if worker.thread.is_alive():
         worker.loop.call_soon_threadsafe(worker.loop.stop)
         worker.thread.join(timeout=1)
