@@ -105,6 +105,11 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
     HTTP clients keep connections, and those belong to one event loop. So a model that is also used with `await` in a
     loop that still runs, as in a notebook, cannot serve a synchronous stream; `StreamUsageError` then says so.
 
+    An asynchronous tool or validator of a run lives in that thread too, and blocks it with whatever it waits for. What
+    needs no waiting is answered there: `text_so_far`, `messages`, `stats`, `timeline` and the other properties, what a
+    view has to show already, and everything about a run that is over. `stop()` ends the run and does not wait for its
+    end. What would have to wait for more raises `StreamUsageError`; with `await` it can be had from `stream`.
+
     Attributes:
         stream: The stream itself. Its properties can be read from here; its views belong to its own thread.
     """
@@ -189,7 +194,11 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         return self.stream.output
 
     def get_output(self) -> OutputT:
-        """Wait for the end of the run and return `output`."""
+        """Wait for the end of the run and return `output`. Raises as `output` does.
+
+        Raises:
+            StreamUsageError: The run goes on, and this is asked in the thread that it lives in, as by a tool of it.
+        """
         return self._call(self.stream.get_output())
 
     @property
@@ -218,9 +227,13 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         return self._ask(lambda: self.stream.stats)
 
     def stop(self) -> None:
-        """End the run and wait until it has let go of everything, as `RunStream.stop`."""
+        """End the run and wait until it has let go of everything, as `RunStream.stop`.
+
+        In the thread that the run lives in, as in a tool of it, this does not wait: it would wait for itself.
+        """
         if self._loop is not None:
-            self._call(self.stream.stop())
+            with suppress(_WouldWaitError):
+                self._call(self.stream.stop())
 
     def _ask(self, question: Callable[[], T]) -> T:
         """Ask where the run lives: what is added up from the record is not made for two threads at once."""
@@ -235,6 +248,8 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         if loop is None:
             work.close()
             raise StreamUsageError('The run has not started: use `with run_stream_sync(...) as stream:` first.')
+        if _running_loop() is loop:
+            return _at_once(work)
         future = asyncio.run_coroutine_threadsafe(_within(self._context, work), loop)
         try:
             return future.result()
@@ -253,6 +268,32 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
 
         while (item := self._call(following())) is not None:
             yield item[0]
+
+
+class _WouldWaitError(StreamUsageError):
+    pass
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Do work in the thread that it belongs to, as far as it goes without waiting: nothing else goes on meanwhile."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value
+    work.close()
+    raise _WouldWaitError(
+        'This waits for what the run has still to do, in the thread that the run lives in, and so for ever: a tool or '
+        'a validator of a run_stream_sync run can ask for text_so_far, messages, stats and what views have to show '
+        'already, and can stop(). stream.stream is the same stream with `await`: `async for piece in '
+        'stream.stream.text():` reads on as the run does.'
+    )
 
 
 async def _within(context: contextvars.Context, work: Coroutine[Any, Any, T]) -> T:
