@@ -106,3 +106,32 @@ def test_a_child_has_synchronous_streams_of_its_own() -> None:
         print(read())
     """
     assert printed(program) == ['One two three.'] * 3
+
+
+@forks
+@pytest.mark.parametrize('what', ['list(pieces)', 'stream.text_so_far', 'stream.get_output()', 'stream.stop()'])
+def test_a_child_that_asks_a_stream_of_its_parent_is_told_so(what: str) -> None:
+    program = f"""
+        with run_stream_sync(agent.run_stream_events('Go')) as stream:
+            pieces = stream.text()
+            next(pieces)
+            in_a_child(lambda: {what})
+            print(stream.get_output())
+    """
+    assert printed(program) == ['StreamUsageError', 'One two three.']
+
+
+@forks
+def test_a_child_that_leaves_the_context_of_its_parent_does_nothing_to_the_run() -> None:
+    program = """
+        with run_stream_sync(agent.run_stream_events('Go')) as stream:
+            next(stream.text())
+            child = os.fork()
+            if child:
+                os.waitpid(child, 0)
+                print(stream.get_output(), stream.finish)
+        if child == 0:
+            print('left', flush=True)
+            os._exit(0)
+    """
+    assert printed(program) == ['left', 'One two three. complete']

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
@@ -110,6 +111,9 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
     view has to show already, and everything about a run that is over. `stop()` ends the run and does not wait for its
     end. What would have to wait for more raises `StreamUsageError`; with `await` it can be had from `stream`.
 
+    A stream belongs to the process that entered it. In a child that was forked meanwhile, whatever asks the run raises
+    `StreamUsageError`, and leaving the context does nothing: the run goes on in the parent.
+
     Attributes:
         stream: The stream itself. Its properties can be read from here; its views belong to its own thread.
     """
@@ -118,9 +122,11 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         self.stream = stream
         self._loop: asyncio.AbstractEventLoop | None = None
         self._context = contextvars.Context()
+        self._process = os.getpid()
 
     def __enter__(self) -> Self:
         self._context = contextvars.copy_context()
+        self._process = os.getpid()
         self._loop = worker_loop()
         self._call(self.stream.__aenter__())
         return self
@@ -128,7 +134,8 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._call(self.stream.__aexit__(kind, error, traceback))
+        if self._process == os.getpid():
+            self._call(self.stream.__aexit__(kind, error, traceback))
 
     def text(self, *, smoothing: Smoothing | None = None) -> Iterator[str]:
         """View the text, as `RunStream.text`."""
@@ -248,6 +255,12 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         if loop is None:
             work.close()
             raise StreamUsageError('The run has not started: use `with run_stream_sync(...) as stream:` first.')
+        if self._process != os.getpid():
+            work.close()
+            raise StreamUsageError(
+                'This stream belongs to another process, which this one was forked from: read it there and send on '
+                'what is needed here, or make a stream of its own in this process.'
+            )
         if _running_loop() is loop:
             return _at_once(work)
         future = asyncio.run_coroutine_threadsafe(_within(self._context, work), loop)
