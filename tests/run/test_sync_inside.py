@@ -60,30 +60,30 @@ def used_by_a_tool(use: Use) -> SyncRunStream[str]:
     return stream
 
 
+def words(*script: str | Stall) -> Agent[None, str]:
+    return Agent(ScriptedModel(script))
+
+
 def result(stream: SyncRunStream[str]) -> str | None:
     calls = [event.part for event in stream.events() if event.event_kind == 'function_tool_result']
     return str(calls[0].content) if calls else None
 
 
-def first(stream: SyncRunStream[str]) -> str:
-    return next(stream.text())
+ANSWERED: dict[str, tuple[Use, str]] = {
+    'text_so_far': (lambda stream: stream.text_so_far, 'Let me look. '),
+    'messages': (lambda stream: len(stream.messages), '3'),
+    'new_messages': (lambda stream: len(stream.new_messages), '3'),
+    'stats': (lambda stream: stream.stats.pieces, '2'),
+    'timeline': (lambda stream: [call.name for call in stream.timeline.calls], "['look']"),
+    'usage': (lambda stream: stream.usage.requests, '1'),
+    'finish': (lambda stream: stream.finish, 'None'),
+    'text': (lambda stream: next(stream.text()), 'Let me look. '),
+}
 
 
-@pytest.mark.parametrize(
-    ('use', 'answer'),
-    [
-        (lambda stream: stream.text_so_far, 'Let me look. '),
-        (lambda stream: len(stream.messages), '3'),
-        (lambda stream: len(stream.new_messages), '3'),
-        (lambda stream: stream.stats.pieces, '2'),
-        (lambda stream: [call.name for call in stream.timeline.calls], "['look']"),
-        (lambda stream: stream.usage.requests, '1'),
-        (lambda stream: stream.finish, 'None'),
-        (first, 'Let me look. '),
-    ],
-    ids=['text_so_far', 'messages', 'new_messages', 'stats', 'timeline', 'usage', 'finish', 'text'],
-)
-def test_a_tool_is_told_at_once_what_has_come(use: Use, answer: str) -> None:
+@pytest.mark.parametrize('what', ANSWERED)
+def test_a_tool_is_told_at_once_what_has_come(what: str) -> None:
+    use, answer = ANSWERED[what]
     stream = used_by_a_tool(use)
     assert (result(stream), stream.finish) == (answer, 'complete')
 
@@ -110,21 +110,20 @@ def test_a_tool_that_stops_its_run_does_not_wait_for_it() -> None:
     assert (stream.finish, stream.text_so_far) == ('stopped', 'Let me look. ')
 
 
-@pytest.mark.parametrize(
-    'use',
-    [
-        lambda stream: list(stream.text()),
-        lambda stream: list(stream.text(smoothing=Smoothing())),
-        lambda stream: list(stream.thinking()),
-        lambda stream: list(stream.events()),
-        lambda stream: list(stream.tool_calls()),
-        lambda stream: stream.get_output(),
-    ],
-    ids=['text', 'smoothed', 'thinking', 'events', 'tool_calls', 'get_output'],
-)
-def test_a_tool_that_would_wait_for_its_own_end_is_told_so(use: Use) -> None:
+AWAITED: dict[str, Use] = {
+    'text': lambda stream: list(stream.text()),
+    'smoothed': lambda stream: list(stream.text(smoothing=Smoothing())),
+    'thinking': lambda stream: list(stream.thinking()),
+    'events': lambda stream: list(stream.events()),
+    'tool_calls': lambda stream: list(stream.tool_calls()),
+    'get_output': lambda stream: stream.get_output(),
+}
+
+
+@pytest.mark.parametrize('what', AWAITED)
+def test_a_tool_that_would_wait_for_its_own_end_is_told_so(what: str) -> None:
     with pytest.raises(StreamUsageError, match='text_so_far'):
-        used_by_a_tool(use)
+        used_by_a_tool(AWAITED[what])
 
 
 def test_a_tool_reads_on_with_await() -> None:
@@ -151,8 +150,8 @@ def test_a_tool_reads_on_with_await() -> None:
 
 
 def test_a_tool_of_another_run_is_told_all_about_one_that_is_over_and_stops_one_that_goes_on() -> None:
-    over = run_stream_sync(Agent(ScriptedModel(['One ', 'two.'])).run_stream_events('Go'))
-    going_on = run_stream_sync(Agent(ScriptedModel(['Kept', Stall()])).run_stream_events('Go'))
+    over = run_stream_sync(words('One ', 'two.').run_stream_events('Go'))
+    going_on = run_stream_sync(words('Kept', Stall()).run_stream_events('Go'))
     agent: Agent[None, str] = Agent(ScriptedModel([ToolCall('look')], ['Done.']))
     told: list[object] = []
 
