@@ -149,6 +149,39 @@ def test_a_tool_reads_on_with_await() -> None:
     assert seen == ['Done.']
 
 
+FROM_WITHIN: dict[str, tuple[Use, object]] = {
+    'text_so_far': (lambda stream: stream.text_so_far, 'Let me look. '),
+    'messages': (lambda stream: len(stream.messages), 3),
+    'text': (lambda stream: next(stream.text()), 'Let me look. '),
+    'stop': (lambda stream: stream.stop(), None),
+}
+
+
+@pytest.mark.parametrize('what', [*FROM_WITHIN, 'get_output'])
+def test_a_tool_of_a_stream_within_the_stream_asks_the_outer_one(what: str) -> None:
+    """The thread of the outer run waits for the inner one, and the tool of that would wait for it."""
+    inner: Agent[None, str] = Agent(ScriptedModel([ToolCall('look')], ['Inside.']))
+    told: list[object] = []
+
+    def use(stream: SyncRunStream[str]) -> str:
+        @inner.tool_plain
+        async def look() -> str:
+            if what == 'get_output':
+                with pytest.raises(StreamUsageError, match='for ever'):
+                    stream.get_output()
+                told.append('an error')
+            else:
+                told.append(FROM_WITHIN[what][0](stream))
+            return 'x'
+
+        with run_stream_sync(inner.run_stream_events('Go')) as within:
+            return within.get_output()
+
+    stream = used_by_a_tool(use)
+    assert told == ['an error' if what == 'get_output' else FROM_WITHIN[what][1]]
+    assert stream.finish == ('stopped' if what == 'stop' else 'complete')
+
+
 def test_a_tool_of_another_run_is_told_all_about_one_that_is_over_and_stops_one_that_goes_on() -> None:
     over = run_stream_sync(words('One ', 'two.').run_stream_events('Go'))
     going_on = run_stream_sync(words('Kept', Stall()).run_stream_events('Go'))

@@ -30,7 +30,7 @@ from .partials import OnInvalid
 from .pump import Finish
 from .stream import RunStream
 from .watch import OnTruncation
-from .worker import worker_loop
+from .worker import is_kept_waiting, result_of, worker_loop
 
 __all__ = ['SyncRunStream', 'run_stream_sync']
 
@@ -106,10 +106,11 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
     HTTP clients keep connections, and those belong to one event loop. So a model that is also used with `await` in a
     loop that still runs, as in a notebook, cannot serve a synchronous stream; `StreamUsageError` then says so.
 
-    An asynchronous tool or validator of a run lives in that thread too, and blocks it with whatever it waits for. What
-    needs no waiting is answered there: `text_so_far`, `messages`, `stats`, `timeline` and the other properties, what a
-    view has to show already, and everything about a run that is over. `stop()` ends the run and does not wait for its
-    end. What would have to wait for more raises `StreamUsageError`; with `await` it can be had from `stream`.
+    An asynchronous tool or validator of a run lives in that thread too, and blocks it with whatever it waits for; so
+    does a tool of another synchronous stream that it reads, which has a thread of its own. What needs no waiting is
+    answered there: `text_so_far`, `messages`, `stats`, `timeline` and the other properties, what a view has to show
+    already, and everything about a run that is over. `stop()` ends the run and does not wait for its end. What would
+    have to wait for more raises `StreamUsageError`; with `await`, the run's own tools can have it from `stream`.
 
     A stream belongs to the process that entered it. In a child that was forked meanwhile, whatever asks the run raises
     `StreamUsageError`, and leaving the context does nothing: the run goes on in the parent.
@@ -201,10 +202,11 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         return self.stream.output
 
     def get_output(self) -> OutputT:
-        """Wait for the end of the run and return `output`. Raises as `output` does.
+        """Wait for the end of the run and return `output`.
 
         Raises:
-            StreamUsageError: The run goes on, and this is asked in the thread that it lives in, as by a tool of it.
+            StreamUsageError: As `output`; or an asynchronous tool of the run would wait for itself.
+            Exception: As `output`.
         """
         return self._call(self.stream.get_output())
 
@@ -236,11 +238,18 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
     def stop(self) -> None:
         """End the run and wait until it has let go of everything, as `RunStream.stop`.
 
-        In the thread that the run lives in, as in a tool of it, this does not wait: it would wait for itself.
+        In an asynchronous tool of the run this does not wait: it would wait for itself.
         """
         if self._loop is not None:
             with suppress(_WouldWaitError):
-                self._call(self.stream.stop())
+                self._call(self._stopped(self._loop))
+
+    async def _stopped(self, loop: asyncio.AbstractEventLoop) -> None:
+        if asyncio.get_running_loop() is loop:
+            await self.stream.stop()
+        else:
+            # A thread that waits for this one, to which a task may be given only in this way.
+            asyncio.run_coroutine_threadsafe(self.stream.stop(), loop)
 
     def _ask(self, question: Callable[[], T]) -> T:
         """Ask where the run lives: what is added up from the record is not made for two threads at once."""
@@ -261,11 +270,11 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
                 'This stream belongs to another process, which this one was forked from: read it there and send on '
                 'what is needed here, or make a stream of its own in this process.'
             )
-        if _running_loop() is loop:
+        if is_kept_waiting(loop):
             return _at_once(work)
         future = asyncio.run_coroutine_threadsafe(_within(self._context, work), loop)
         try:
-            return future.result()
+            return result_of(future, loop)
         except KeyboardInterrupt:
             future.cancel()
             raise
@@ -287,15 +296,8 @@ class _WouldWaitError(StreamUsageError):
     pass
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
 def _at_once(work: Coroutine[Any, Any, T]) -> T:
-    """Do work in the thread that it belongs to, as far as it goes without waiting: nothing else goes on meanwhile."""
+    """Do work whose loop waits for this thread, as far as it goes without waiting: nothing else of it goes on."""
     try:
         work.send(None)
     except StopIteration as end:

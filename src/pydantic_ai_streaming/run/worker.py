@@ -4,7 +4,8 @@ It stays for the next stream, because connections do: an HTTP client keeps its i
 event loop that opened it. With a loop per stream, the second stream over a client would meet the first one's leftovers.
 
 A tool of a run that lives in this thread may use a synchronous stream itself, and blocks the thread with it. That
-stream gets a thread of the next level.
+stream gets a thread of the next level. A tool in there that asks the first stream would wait for a thread that waits
+for it: who waits for whom is noted, and `is_kept_waiting` tells.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import atexit
 import functools
 import os
 import threading
-from typing import NamedTuple
+from concurrent.futures import Future
+from typing import Any, NamedTuple, TypeVar
 
-__all__ = ['worker_loop']
+__all__ = ['is_kept_waiting', 'result_of', 'worker_loop']
+
+T = TypeVar('T')
 
 
 class _Worker(NamedTuple):
@@ -26,6 +30,8 @@ class _Worker(NamedTuple):
 
 _lock = threading.Lock()
 _workers: list[_Worker] = []
+_waiting: dict[asyncio.AbstractEventLoop, tuple[asyncio.AbstractEventLoop, Future[Any]]] = {}
+"""The loops whose threads wait for another loop, and for what of it."""
 
 
 def worker_loop() -> asyncio.AbstractEventLoop:
@@ -44,6 +50,38 @@ def worker_loop() -> asyncio.AbstractEventLoop:
         if level == len(_workers):
             _workers.append(_start())
         return _workers[level].loop
+
+
+def is_kept_waiting(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a loop can do nothing before the current thread goes on: it runs here, or its thread waits for this."""
+    here = _running_loop()
+    if here is None:
+        return False
+    while loop is not here:
+        other, what = _waiting.get(loop, (None, None))
+        if other is None or what is None or what.done():
+            return False
+        loop = other
+    return True
+
+
+def result_of(future: Future[T], loop: asyncio.AbstractEventLoop) -> T:
+    """Wait for what a loop is to do."""
+    here = _running_loop()
+    if here is None:
+        return future.result()
+    _waiting[here] = loop, future
+    try:
+        return future.result()
+    finally:
+        del _waiting[here]
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 @functools.cache
