@@ -306,8 +306,8 @@ def _at_once(work: Coroutine[Any, Any, T]) -> T:
     raise _WouldWaitError(
         'This waits for what the run has still to do, in the thread that the run lives in, and so for ever: a tool or '
         'a validator of a run_stream_sync run can ask for text_so_far, messages, stats and what views have to show '
-        'already, and can stop(). stream.stream is the same stream with `await`: `async for piece in '
-        'stream.stream.text():` reads on as the run does.'
+        'already, and can stop(). stream.stream is the same stream with `await`: a task that the tool does not wait '
+        'for reads on there (`async for piece in stream.stream.text():`).'
     )
 
 
