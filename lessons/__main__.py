@@ -5,4 +5,5 @@ import sys
 from pydantic_ai_streaming.cli import main
 
 if __name__ == '__main__':
-    sys.exit(main(['lessons', *sys.argv[1:]]))
+    sys.argv.insert(1, 'lessons')
+    sys.exit(main())

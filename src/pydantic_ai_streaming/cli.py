@@ -18,7 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        argv: The arguments; by default those of the process.
+        argv: The arguments; by default those of the process. It then ends soon after an exercise was checked, also if
+            that has left a thread which never ends.
 
     Returns:
         The exit code: 0, 1 if a run failed, 2 if it could not begin, 130 if it was interrupted.
@@ -32,10 +33,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         ...
         SystemExit: 0
     """
-    argv = sys.argv[1:] if argv is None else argv
-    if not argv:
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments:
         _parser().print_help()
         return 0
+    code = _done(arguments)
+    if argv is None and arguments[:2] in (['lessons', 'check'], ['lessons', 'watch']):
+        from .course.leaving import end_soon
+
+        end_soon(code)
+    return code
+
+
+def _done(argv: Sequence[str]) -> int:
     try:
         code = _lessons(argv[1:]) if argv[0] == 'lessons' else _demo(argv)
         sys.stdout.flush()

@@ -269,6 +269,36 @@ def test_an_endless_loop_is_ended(endless: str, begun: Learner, monkeypatch: pyt
     gc.collect()
 
 
+BLOCKS_A_THREAD = """
+import asyncio
+import threading
+
+async def tell(agent, question):
+    await asyncio.to_thread(threading.Event().wait)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, 'setitimer'), reason='there are no signals for it')
+@pytest.mark.parametrize(
+    'how',
+    [
+        'from pydantic_ai_streaming.cli import main; sys.exit(main())',
+        'import runpy; runpy.run_module("lessons", run_name="__main__")',
+    ],
+)
+def test_an_exercise_that_blocks_a_thread_does_not_keep_the_process(begun: Learner, how: str) -> None:
+    begun.exercise('l02_streaming_text').write_text(BLOCKS_A_THREAD)
+    arguments = ['check', 'l02'] if 'runpy' in how else ['lessons', 'check', 'l02']
+    code = f'import sys; from pydantic_ai_streaming.course import checking; checking.PATIENCE = 0.2; {how}'
+    environment = {**os.environ, 'PYTHONIOENCODING': 'utf-8', 'PYTHONPATH': os.pathsep.join([str(ROOT), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, '-c', code, *arguments],
+        cwd=begun.folder, capture_output=True, text=True, check=False, timeout=20, env=environment,
+    )  # fmt: skip
+    assert 'is there a loop that never ends?' in done.stdout
+    assert (done.returncode, done.stderr) == (1, '')
+
+
 @pytest.mark.skipif(not hasattr(signal, 'setitimer'), reason='there are no signals for it')
 def test_an_alarm_that_was_set_before_is_set_again(begun: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('pydantic_ai_streaming.course.checking.PATIENCE', 0.2)

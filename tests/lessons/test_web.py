@@ -211,6 +211,18 @@ async def test_an_application_that_goes_on_for_ever_is_ended_with_its_server() -
     assert ended == ['cancelled']
 
 
+@pytest.mark.virtual_time
+async def test_an_application_that_returns_from_its_lifespan_without_a_word_is_served() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope['type'] != 'http':
+            return
+        await send({'type': 'http.response.start', 'status': 204, 'headers': []})
+        await send({'type': 'http.response.body', 'body': b''})
+
+    async with asyncio.timeout(60), serving(app) as client, client.get('/') as response:
+        assert response.status == 204
+
+
 LACKING = ModuleNotFoundError("No module named 'fastapi'", name='fastapi.responses')
 
 

@@ -14,11 +14,26 @@ from ..core.wording import a
 from ..errors import StreamUsageError
 from ..reduce.recovery import Recovery
 
-__all__ = ['NOT_STARTED', 'AsyncOnly', 'SyncOnly', 'ToBeEntered', 'check_settings', 'checked', 'take']
+__all__ = [
+    'NOT_STARTED',
+    'WAITS_FOR_ITSELF',
+    'AsyncOnly',
+    'SyncOnly',
+    'ToBeEntered',
+    'check_settings',
+    'checked',
+    'take',
+]
 
 NOT_STARTED = (
     'The run has not started: enter the stream first, with `async with RunStream(...) as stream:`, or without `await` '
     'with `with run_stream_sync(...) as stream:`.'
+)
+
+WAITS_FOR_ITSELF = (
+    'A tool or a validator waits here for the output of its own run, which waits for the tool: neither would ever end. '
+    'text_so_far, messages and stats tell what has come; to use the output, wait for it where the stream was opened, '
+    'or in a task that the tool does not wait for.'
 )
 
 _taken: WeakSet[AbstractAsyncContextManager[Any]] = WeakSet()

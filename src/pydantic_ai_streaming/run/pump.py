@@ -23,7 +23,7 @@ from ..aio.cursor import Cursor
 from ..core.deadlines import Deadlines, Due
 from ..core.record import Record
 from ..core.stats import StreamStats
-from ..errors import InvalidOutput, StreamTimeout, StreamTruncated
+from ..errors import InvalidOutput, StreamTimeout, StreamTruncated, StreamUsageError
 from ..reduce.digest import Digest
 from ..reduce.events import (
     ConnectionHeldOpenEvent,
@@ -36,6 +36,7 @@ from ..reduce.history import reason_of, rejection_in
 from ..reduce.truncation import is_truncated
 from .driver import Driver, History
 from .judge import OutputJudge
+from .misuse import WAITS_FOR_ITSELF
 from .mount import Asked
 from .observers import ModelNames, run_begins
 from .run_history import RunHistory
@@ -85,7 +86,6 @@ class Pump(RequestObserver, Generic[OutputT]):
         self._answered: list[tuple[int, ModelNames]] = []
         self._final: History | None = None
         self._truncated = False
-        self._stopping = False
         self._expired: Due | None = None
         self._surfacing: asyncio.TimerHandle | None = None
         self._feedback_seen = rejection_in(asked.history)
@@ -162,7 +162,6 @@ class Pump(RequestObserver, Generic[OutputT]):
         With `patience` (seconds) it waits no longer than that, and then views end although the run does not.
         """
         if not self._task.done() and not self._task.cancelling():
-            self._stopping = True
             self._task.cancel()
         if self in _inside.get():
             # A tool or a hook of the run itself: waiting for the run would be waiting for itself.
@@ -173,7 +172,11 @@ class Pump(RequestObserver, Generic[OutputT]):
             self.record.close(now=self._loop.time())
 
     async def wait(self) -> None:
-        """Wait until the end of the record, without any influence on the run."""
+        """Wait until the end of the record, without any influence on the run. Raises where the run waits for that."""
+        task = asyncio.current_task()
+        inside = task is self._task or (task is not None and self._watch is not None and self._watch.waits_for(task))
+        if inside and not self.record.closed:
+            raise StreamUsageError(WAITS_FOR_ITSELF)
         cursor = Cursor(self.record, len(self.record))
         while not self.record.closed:
             await cursor.wait()

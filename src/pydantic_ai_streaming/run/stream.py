@@ -161,8 +161,7 @@ class RunStream(AsyncOnly, Generic[OutputT]):
             # pydantic-ai ties the state of a cancelled run to the cancellation that it saw, which was the pump's:
             # through the context, RunCancelled.from_cancellation(error) finds it.
             error.__context__ = self._pump.cancellation
-        failure = self._pump.record.error
-        if error is None and failure is not None and not self._error_seen:
+        if error is None and (failure := self._pump.record.error) is not None and not self._error_seen:
             self._error_seen = True
             raise failure.with_traceback(self._pump.record.traceback)
 
@@ -305,10 +304,8 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         if pump.judge is None:
             in_text = ('native', 'prompted')
             certain = outputs.mode != 'auto'
-            judge = OutputJudge(self._new_reader(), on_invalid, lambda: certain or watch.output_mode in in_text)
-            pump.judge_by(judge)
-        elif pump.judge.on_invalid != on_invalid:
-            other = pump.judge.on_invalid
+            pump.judge_by(OutputJudge(self._new_reader(), on_invalid, lambda: certain or watch.output_mode in in_text))
+        elif (other := pump.judge.on_invalid) != on_invalid:
             raise StreamUsageError(f"Another view has on_invalid={other!r}: use the same here, or 'report'.")
 
     # What is known at any moment
@@ -349,7 +346,10 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         return cast('OutputT', pump.driver.output)
 
     async def get_output(self) -> OutputT:
-        """Wait for the end of the run and return `output`. Raises as `output` does."""
+        """Wait for the end of the run and return `output`. Raises as `output` does.
+
+        A tool, a hook or an output validator of the run itself cannot wait for it: `StreamUsageError`.
+        """
         await self._started().wait()
         return self.output
 
@@ -386,8 +386,8 @@ class RunStream(AsyncOnly, Generic[OutputT]):
     async def stop(self, *, patience: float | None = None) -> None:
         """End the run and wait until it has let go of everything. Views end after what has come.
 
-        Safe to call from any task of the same event loop, and again. After `patience` seconds (`None`: never) views
-        end, and this returns, although the run goes on: a tool may swallow its cancellation. Leaving waits for it.
+        Safe to call from any task of its loop, and again; a tool of the run does not wait. After `patience` seconds
+        (`None`: never) views end, and this returns, although a tool may swallow the cancellation; leaving waits for it.
         """
         await self._started().stop(patience)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
@@ -29,7 +30,7 @@ from .partials import OnInvalid
 from .pump import Finish
 from .stream import RunStream
 from .watch import OnTruncation
-from .worker import worker_loop
+from .worker import is_kept_waiting, result_of, worker_loop
 
 __all__ = ['SyncRunStream', 'run_stream_sync']
 
@@ -105,6 +106,15 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
     HTTP clients keep connections, and those belong to one event loop. So a model that is also used with `await` in a
     loop that still runs, as in a notebook, cannot serve a synchronous stream; `StreamUsageError` then says so.
 
+    An asynchronous tool or validator of a run lives in that thread too, and blocks it with whatever it waits for; so
+    does a tool of another synchronous stream that it reads, which has a thread of its own. What needs no waiting is
+    answered there: `text_so_far`, `messages`, `stats`, `timeline` and the other properties, what a view has to show
+    already, and everything about a run that is over. `stop()` ends the run and does not wait for its end. What would
+    have to wait for more raises `StreamUsageError`; with `await`, the run's own tools can have it from `stream`.
+
+    A stream belongs to the process that entered it. In a child that was forked meanwhile, whatever asks the run raises
+    `StreamUsageError`, and leaving the context does nothing: the run goes on in the parent.
+
     Attributes:
         stream: The stream itself. Its properties can be read from here; its views belong to its own thread.
     """
@@ -113,9 +123,11 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         self.stream = stream
         self._loop: asyncio.AbstractEventLoop | None = None
         self._context = contextvars.Context()
+        self._process = os.getpid()
 
     def __enter__(self) -> Self:
         self._context = contextvars.copy_context()
+        self._process = os.getpid()
         self._loop = worker_loop()
         self._call(self.stream.__aenter__())
         return self
@@ -123,7 +135,8 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._call(self.stream.__aexit__(kind, error, traceback))
+        if self._process == os.getpid():
+            self._call(self.stream.__aexit__(kind, error, traceback))
 
     def text(self, *, smoothing: Smoothing | None = None) -> Iterator[str]:
         """View the text, as `RunStream.text`."""
@@ -189,7 +202,12 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         return self.stream.output
 
     def get_output(self) -> OutputT:
-        """Wait for the end of the run and return `output`."""
+        """Wait for the end of the run and return `output`.
+
+        Raises:
+            StreamUsageError: As `output`; or an asynchronous tool of the run would wait for itself.
+            Exception: As `output`.
+        """
         return self._call(self.stream.get_output())
 
     @property
@@ -218,9 +236,20 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         return self._ask(lambda: self.stream.stats)
 
     def stop(self) -> None:
-        """End the run and wait until it has let go of everything, as `RunStream.stop`."""
+        """End the run and wait until it has let go of everything, as `RunStream.stop`.
+
+        In an asynchronous tool of the run this does not wait: it would wait for itself.
+        """
         if self._loop is not None:
-            self._call(self.stream.stop())
+            with suppress(_WouldWaitError):
+                self._call(self._stopped(self._loop))
+
+    async def _stopped(self, loop: asyncio.AbstractEventLoop) -> None:
+        if asyncio.get_running_loop() is loop:
+            await self.stream.stop()
+        else:
+            # A thread that waits for this one, to which a task may be given only in this way.
+            asyncio.run_coroutine_threadsafe(self.stream.stop(), loop)
 
     def _ask(self, question: Callable[[], T]) -> T:
         """Ask where the run lives: what is added up from the record is not made for two threads at once."""
@@ -235,9 +264,17 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         if loop is None:
             work.close()
             raise StreamUsageError('The run has not started: use `with run_stream_sync(...) as stream:` first.')
+        if self._process != os.getpid():
+            work.close()
+            raise StreamUsageError(
+                'This stream belongs to another process, which this one was forked from: read it there and send on '
+                'what is needed here, or make a stream of its own in this process.'
+            )
+        if is_kept_waiting(loop):
+            return _at_once(work)
         future = asyncio.run_coroutine_threadsafe(_within(self._context, work), loop)
         try:
-            return future.result()
+            return result_of(future, loop)
         except KeyboardInterrupt:
             future.cancel()
             raise
@@ -253,6 +290,25 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
 
         while (item := self._call(following())) is not None:
             yield item[0]
+
+
+class _WouldWaitError(StreamUsageError):
+    pass
+
+
+def _at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Do work whose loop waits for this thread, as far as it goes without waiting: nothing else of it goes on."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value
+    work.close()
+    raise _WouldWaitError(
+        'This waits for what the run has still to do, in the thread that the run lives in, and so for ever: a tool or '
+        'a validator of a run_stream_sync run can ask for text_so_far, messages, stats and what views have to show '
+        'already, and can stop(). stream.stream is the same stream with `await`: a task that the tool does not wait '
+        'for reads on there (`async for piece in stream.stream.text():`).'
+    )
 
 
 async def _within(context: contextvars.Context, work: Coroutine[Any, Any, T]) -> T:

@@ -12,14 +12,17 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaita
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+from weakref import WeakSet
 
 from pydantic_ai.capabilities import (
     AbstractCapability,
     CombinedCapability,
     RawOutput,
     WrapModelRequestHandler,
+    WrapOutputProcessHandler,
     WrapOutputValidateHandler,
     WrapRunHandler,
+    WrapToolExecuteHandler,
 )
 from pydantic_ai.exceptions import ModelRetry
 from pydantic_ai.messages import (
@@ -29,12 +32,13 @@ from pydantic_ai.messages import (
     ModelResponseStreamEvent,
     PartDeltaEvent,
     TextPartDelta,
+    ToolCallPart,
 )
 from pydantic_ai.models import Model, ModelRequestContext, ModelRequestParameters, StreamedResponse
 from pydantic_ai.output import OutputContext, OutputMode
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.settings import ModelSettings
-from pydantic_ai.tools import RunContext
+from pydantic_ai.tools import RunContext, ToolDefinition
 from pydantic_ai.toolsets import ToolsetTool
 
 from ..aio.clock import clock_of
@@ -114,6 +118,7 @@ class ModelWatch(AbstractCapability[Any]):
     _response: StreamedResponse | None = field(default=None, init=False, repr=False)
     _whole: StreamedResponse | None = field(default=None, init=False, repr=False)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]], init=False, repr=False)
+    _at_work: WeakSet[asyncio.Task[Any]] = field(default_factory=WeakSet[asyncio.Task[Any]], init=False, repr=False)
     _ending: bool = field(default=False, init=False, repr=False)
     _failure: Exception | None = field(default=None, init=False, repr=False)
     _cancelled_before: int = field(default=0, init=False, repr=False)
@@ -149,6 +154,33 @@ class ModelWatch(AbstractCapability[Any]):
             rejection, self._rejection = self._rejection, None
             raise ModelRetry(rejection)
         return await handler(output)
+
+    async def wrap_output_process(
+        self, ctx: RunContext[Any], *, output_context: OutputContext, output: Any, handler: WrapOutputProcessHandler
+    ) -> Any:
+        """Know the task of the run itself, in which output functions and output validators are called."""
+        self._at_work.add(_current_task())
+        return await handler(output)
+
+    async def wrap_tool_execute(
+        self,
+        ctx: RunContext[Any],
+        *,
+        call: ToolCallPart,
+        tool_def: ToolDefinition,
+        args: dict[str, Any],
+        handler: WrapToolExecuteHandler,
+    ) -> Any:
+        """Know the task of a tool."""
+        self._at_work.add(_current_task())
+        return await handler(args)
+
+    def waits_for(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the run cannot end before this task has: a hook, a tool or an output validator of it is called there.
+
+        Of a task that a tool has made, nothing is known.
+        """
+        return task in self._at_work or task in self._tasks
 
     def reject(self, reason: str) -> None:
         """End the response that is being streamed, and have the model told why.
