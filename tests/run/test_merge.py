@@ -74,11 +74,11 @@ async def read_into(
 
 
 async def test_pieces_come_in_order_of_arrival_with_the_name_of_their_run() -> None:
-    streams = {'slow': stream_of('a', 'b', gap=3), 'quick': stream_of('1', '2', '3', gap=2)}
+    streams = {'slow': stream_of('a', 'b', gap=3.5), 'quick': stream_of('1', '2', '3', gap=2)}
     async with merge(streams) as runs:
         seen = await timed(runs.text())
     assert seen == snapshot(
-        [(2.0, 'quick', '1'), (3.0, 'slow', 'a'), (4.0, 'quick', '2'), (6.0, 'quick', '3'), (6.0, 'slow', 'b')]
+        [(2.0, 'quick', '1'), (3.5, 'slow', 'a'), (4.0, 'quick', '2'), (6.0, 'quick', '3'), (7.0, 'slow', 'b')]
     )
 
 
@@ -228,7 +228,7 @@ async def test_structured_outputs_fill_in_side_by_side() -> None:
         call = ToolCall('final_result', f'{{"title": "{title}", "year": 1965}}', pieces=12)
         return RunStream(Agent(ScriptedModel([call], gap=gap), output_type=Movie).run_stream_events('Go'))
 
-    async with merge({'a': movie('Dune', 2), 'b': movie('Alphaville', 3)}) as runs:
+    async with merge({'a': movie('Dune', 2), 'b': movie('Alphaville', 3.5)}) as runs:
         seen = [
             (at, name, partial.value.title if partial.value else None, partial.is_final)
             for at, name, partial in await timed(runs.partial_outputs())
@@ -237,12 +237,12 @@ async def test_structured_outputs_fill_in_side_by_side() -> None:
         [
             (4.0, 'a', 'D', False),
             (6.0, 'a', 'Dune', False),
-            (6.0, 'b', 'A', False),
+            (7.0, 'b', 'A', False),
             (8.0, 'a', 'Dune', False),
             (8.0, 'a', 'Dune', True),
-            (9.0, 'b', 'Alphaville', False),
-            (15.0, 'b', 'Alphaville', False),
-            (15.0, 'b', 'Alphaville', True),
+            (10.5, 'b', 'Alphaville', False),
+            (17.5, 'b', 'Alphaville', False),
+            (17.5, 'b', 'Alphaville', True),
         ]
     )
     assert runs.outputs == {'a': Movie(title='Dune', year=1965), 'b': Movie(title='Alphaville', year=1965)}
