@@ -16,7 +16,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -40,7 +39,7 @@ comes in that thread, and somebody's finalizer submits something there, both wai
 
 def begin(path: Path | str) -> SQLiteWorker:
     def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=20, isolation_level=None, check_same_thread=False)
         connection.execute('PRAGMA journal_mode = WAL')
         connection.execute('CREATE TABLE IF NOT EXISTS words (word)')
         return connection
@@ -216,20 +215,30 @@ def test_what_is_submitted_after_closing_comes_after_what_was_before(worker: SQL
     assert words(path) == ['before', 'after']
 
 
-def test_what_is_submitted_while_another_thread_closes_is_done(
-    worker: SQLiteWorker, path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_is_submitted_while_another_thread_closes_is_done_after_what_was_before(
+    path: Path, request: pytest.FixtureRequest
 ) -> None:
-    worker.submit(writes('before')).result(5)
-    submit = ThreadPoolExecutor.submit
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-6)
+    for _ in range(100):
+        worker, done, errors = begin(':memory:'), list[int](), list[BaseException]()
 
-    def close_and_submit(*arguments: Any) -> Any:
-        monkeypatch.setattr(ThreadPoolExecutor, 'submit', submit)
+        def use(worker: SQLiteWorker, done: list[int], errors: list[BaseException]) -> None:
+            try:
+                for number in range(5):
+                    worker.submit(lambda connection, number=number: done.append(number))
+            except BaseException as error:
+                errors.append(error)
+
+        using = threading.Thread(target=use, args=(worker, done, errors))
+        using.start()
+        for _ in range(3):
+            worker.close()
+        using.join(5)
         worker.close()
-        return submit(*arguments)
-
-    monkeypatch.setattr(ThreadPoolExecutor, 'submit', close_and_submit)
-    worker.submit(writes('meanwhile')).result(5)
-    assert words(path) == ['before', 'meanwhile']
+        assert ended()
+        assert errors == []
+        assert done == [0, 1, 2, 3, 4]
 
 
 def test_of_several_threads_that_begin_at_once_none_gets_a_connection_of_its_own(
@@ -338,6 +347,10 @@ forks_quietly = pytest.mark.filterwarnings('ignore:.*multi-threaded.*:Deprecatio
 
 def in_a_fork(do: Callable[[], object]) -> int:
     """What a child process that does this ends with: 0, or 1 after an error."""
+    return ending_of(forked(do))
+
+
+def forked(do: Callable[[], object]) -> int:
     child = os.fork()
     if child == 0:
         code = 1
@@ -346,6 +359,10 @@ def in_a_fork(do: Callable[[], object]) -> int:
             code = 0
         finally:
             os._exit(code)
+    return child
+
+
+def ending_of(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -389,6 +406,36 @@ def test_a_fork_in_the_middle_of_writing_locks_nobody_out(worker: SQLiteWorker, 
         assert in_a_fork(lambda: worker.submit(writes('child')).result(5)) == 0
         writing.result(5)
     assert sorted(words(path)) == ['child'] * 20 + ['parent'] * 1_000
+
+
+@forks
+@forks_quietly
+@pytest.mark.parametrize('then', ['kept', 'closed', 'forgotten'])
+def test_a_fork_does_not_wait_for_a_queue_and_finds_no_connection_of_it(then: str, path: Path) -> None:
+    worker = begin(path)
+
+    def write_slowly(connection: sqlite3.Connection) -> None:
+        connection.execute('BEGIN IMMEDIATE')
+        writes('parent')(connection)
+        time.sleep(0.01)
+        connection.execute('COMMIT')
+
+    queue = [worker.submit(write_slowly) for _ in range(300)]
+    if then == 'closed':
+        worker.close()
+    kept = {'kept': worker}.get(then)
+    del worker
+    time.sleep(0.05)
+    began = time.monotonic()
+    child = forked(lambda: begin(path).submit(writes('child')).result(20))
+    assert time.monotonic() - began < 1
+    for each in queue:
+        each.result(20)
+    assert ending_of(child) == 0
+    assert sorted(words(path)) == ['child'] + ['parent'] * 300
+    if kept is not None:
+        kept.close()
+    assert ended()
 
 
 @forks
