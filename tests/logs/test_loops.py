@@ -96,8 +96,6 @@ def test_a_producer_that_is_used_in_the_next_loop_keeps_its_stream_and_hears_of_
     log = place.open(lease=0.6)
 
     async def second(producer: Producer) -> None:
-        with pytest.raises(LogClosed):
-            await producer.until_stopped()  # nobody listens yet
         assert await producer.append([b'one']) == 1
         stopped = asyncio.create_task(producer.until_stopped())
         async with place.open(lease=0.6) as other:
@@ -280,3 +278,74 @@ def test_a_producer_whose_stream_was_made_anew_meanwhile_harms_nobody_who_follow
 
     producer = run(log.create('a'))
     run(second())
+
+
+def test_a_producer_is_renewed_in_a_loop_that_was_left_and_is_come_back_to(place: LogPlace) -> None:
+    log, loop = place.open(lease=0.3), asyncio.new_event_loop()
+    producer = loop.run_until_complete(log.create('a'))
+    run(log.head('a'))
+
+    async def come_back() -> None:
+        await producer.append([b'one'])
+        await asyncio.sleep(0.7)
+        assert await log.lapsed() == []
+        await log.stop('a')
+        async with asyncio.timeout(5):
+            await producer.until_stopped()
+        await log.close()
+
+    loop.run_until_complete(come_back())
+    loop.close()
+
+
+@RUNS
+def test_a_stop_is_heard_in_the_next_loop_by_a_producer_that_has_not_written_there(
+    place: LogPlace, first_run: Run[Producer]
+) -> None:
+    log, another = place.open(lease=5), place.open()
+    producer = first_run(log.create('a'))
+
+    async def second() -> None:
+        heard = asyncio.create_task(producer.until_stopped())
+        await asyncio.sleep(0.1)
+        await another.stop('a')
+        async with asyncio.timeout(5):
+            await heard
+        assert producer.stopping
+        await another.close()
+        await log.close()
+
+    run(second())
+
+
+@RUNS
+def test_a_log_that_is_closed_in_the_next_loop_lets_go_of_its_producers(first_run: Run[Producer]) -> None:
+    log = StreamLog(MemoryBackend())
+    producer = first_run(log.create('a'))
+    run(log.close())
+    assert producer.over
+
+
+async def test_a_closing_that_is_cut_short_closes_what_is_behind_the_log() -> None:
+    goes_on = asyncio.Event()
+
+    class Slow(MemoryBackend):
+        closed = 0
+
+        async def commit(self, writes: Sequence[Write]) -> Sequence[Head | Refusal | None]:
+            await goes_on.wait()
+            return await super().commit(writes)
+
+        async def close(self) -> None:
+            self.closed += 1
+
+    backend = Slow()
+    log = StreamLog(backend)
+    creating = asyncio.create_task(log.create('a'))
+    await asyncio.sleep(0.05)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await log.close()
+    assert backend.closed == 1
+    goes_on.set()
+    await creating

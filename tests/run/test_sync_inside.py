@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from pydantic_ai import Agent
@@ -157,15 +158,21 @@ FROM_WITHIN: dict[str, tuple[Use, object]] = {
 }
 
 
+WAITING: dict[Any, Any] = vars(worker)['_waiting']
+
+
 @pytest.mark.parametrize('what', [*FROM_WITHIN, 'get_output'])
 def test_a_tool_of_a_stream_within_the_stream_asks_the_outer_one(what: str) -> None:
     """The thread of the outer run waits for the inner one, and the tool of that would wait for it."""
     inner: Agent[None, str] = Agent(ScriptedModel([ToolCall('look')], ['Inside.']))
     told: list[object] = []
+    has_begun = threading.Event()
 
     def use(stream: SyncRunStream[str]) -> str:
         @inner.tool_plain
         async def look() -> str:
+            while not (has_begun.is_set() and WAITING):  # noqa: ASYNC110 - until the outer one's thread waits
+                await asyncio.sleep(0.005)
             if what == 'get_output':
                 with pytest.raises(StreamUsageError, match='for ever'):
                     stream.get_output()
@@ -175,6 +182,7 @@ def test_a_tool_of_a_stream_within_the_stream_asks_the_outer_one(what: str) -> N
             return 'x'
 
         with run_stream_sync(inner.run_stream_events('Go')) as within:
+            has_begun.set()
             return within.get_output()
 
     stream = used_by_a_tool(use)

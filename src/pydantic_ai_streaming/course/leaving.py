@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+from contextlib import suppress
 
 __all__ = ['end_soon']
 
@@ -19,6 +21,13 @@ def end_soon(code: int) -> None:
     Args:
         code: The exit code, should it come to that.
     """
-    timer = threading.Timer(PATIENCE, os._exit, (code,))
+    timer = threading.Timer(PATIENCE, _end, (code,))
     timer.daemon = True
     timer.start()
+
+
+def _end(code: int) -> None:
+    with suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet, WeakValueDictionary
 
-from ..aio.closing import over
+from ..aio.closing import over, uninterrupted
 from ..core.telling import told_to
 from ..errors import StreamLogError, StreamMissing
 from .backend import LogBackend
@@ -79,7 +79,7 @@ class StreamLog:
 
     def _here(self) -> None:
         """Go on in this event loop. What belongs to one before, as it has ended, does nothing more."""
-        if self._loop.changes(self._going()):
+        if not self._loop.is_this and self._loop.changes(self._going()):
             self._commits = GroupCommit(self._commit)
             self._begin()
 
@@ -120,21 +120,27 @@ class StreamLog:
         """
         if not self._loop.known:
             return
+        producers = list(self._producers)  # also those of a loop that has ended
         self._here()
-        for producer in self._producers:
+        for producer in producers:
             producer.over = True
         try:
             await self._commits.flush()
+        except BaseException:
+            await uninterrupted(self._let_go())
+            raise
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        going = self._going()
+        for task in going:
+            task.cancel()
+        try:
+            await over(*going)
         finally:
-            going = self._going()
-            for task in going:
-                task.cancel()
-            try:
-                await over(*going)
-            finally:
-                self._begin()
-        self._loop.leave()
-        await self._backend.close()
+            self._begin()
+            self._loop.leave()
+            await self._backend.close()
 
     # Streams
 
@@ -183,7 +189,7 @@ class StreamLog:
         return self._producer(await self._written(write))
 
     def _producer(self, head: Head) -> Producer:
-        producer = Producer(head, self._tail_of(head), self.write, self._adopt)
+        producer = Producer(head, self._tail_of(head), self.write, self._adopt, self.open)
         self._producers.add(producer)
         return producer
 
@@ -195,8 +201,10 @@ class StreamLog:
         return tail
 
     def _adopt(self, producer: Producer, head: Head) -> Tail:
-        """A producer is used in another loop than before: what there is of its stream here."""
+        """What there is of a producer's stream here, where it may be used for the first time."""
         self._here()
+        if producer.over or not producer.tail.left:
+            return producer.tail
         self._producers.add(producer)
         tail = self._tails.get(head.stream_id)
         if tail is None or tail.gone:

@@ -24,8 +24,13 @@ class LoopOfUse:
         """Whether it is used in one."""
         return self._loop is not None
 
+    @property
+    def is_this(self) -> bool:
+        """Whether that is the one that runs."""
+        return self._loop is asyncio.get_running_loop()
+
     def changes(self, tasks: Iterable[asyncio.Task[Any]]) -> bool:
-        """Go on in the loop that runs: whether it was another one before, whose tasks do nothing more.
+        """Go on in the loop that runs, another one: whether there was one before, whose tasks do nothing more.
 
         Args:
             tasks: Those of the loop before.
@@ -34,8 +39,6 @@ class LoopOfUse:
             StreamUsageError: The loop before still runs, in another thread.
         """
         loop, before = asyncio.get_running_loop(), self._loop
-        if loop is before:
-            return False
         is_here = self._process == os.getpid()  # the loop of the process that was forked looks as if it ran here
         if before is not None and is_here and before.is_running():
             raise StreamUsageError(

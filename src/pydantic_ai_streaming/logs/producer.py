@@ -37,12 +37,14 @@ class Producer:
         tail: Tail,
         write: Callable[[Write], Awaitable[Head | None]],
         adopt: Callable[[Producer, Head], Tail],
+        listen: Callable[[], Awaitable[None]],
     ) -> None:
         self.stream_id = head.stream_id
         self.epoch = head.epoch
         self.tail = tail
         self._write = write
         self._adopt = adopt
+        self._listen = listen
         self._head = head
         self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.incarnation = head.incarnation
@@ -89,9 +91,9 @@ class Producer:
         return 0 if head is None else head.length
 
     def _here(self) -> None:
+        self.tail = self._adopt(self, self.tail.head or self._head)
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            self.tail = self._adopt(self, self.tail.head or self._head)
             self._loop, self._turn = loop, asyncio.Lock()
 
     async def _persistently(self, write: Write, patience: float | None) -> Head | None:
@@ -129,5 +131,8 @@ class Producer:
         Raises:
             LogClosed: The log was closed: nobody is told of that here any more.
         """
+        if not self.over:
+            await self._listen()
+            self._here()
         while not (self.stopping or self.fenced or (self.tail.head is not None and self.tail.head.closed)):
             await self.tail.wait()

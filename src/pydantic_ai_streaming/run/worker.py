@@ -94,6 +94,7 @@ def _renew_the_lock_in_children() -> None:
 def _renew_the_lock() -> None:
     global _lock
     _lock = threading.Lock()
+    _workers.clear()  # one may be the very thread that goes on in the child, and its loop does not
 
 
 def _start() -> _Worker:
@@ -123,6 +124,6 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _stop(worker: _Worker) -> None:
-    if worker.thread.is_alive():
+    if worker.thread.is_alive() and worker.thread is not threading.current_thread():
         worker.loop.call_soon_threadsafe(worker.loop.stop)
         worker.thread.join(timeout=1)
