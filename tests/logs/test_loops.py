@@ -93,13 +93,13 @@ def test_who_follows_in_the_next_loop_hears_what_another_process_writes(place: L
 def test_a_producer_that_is_used_in_the_next_loop_keeps_its_stream_and_hears_of_its_end(
     place: LogPlace, first_run: Run[Producer]
 ) -> None:
-    log = place.open(lease=0.6)
+    log = place.open(lease=1.5)
 
     async def second(producer: Producer) -> None:
         assert await producer.append([b'one']) == 1
         stopped = asyncio.create_task(producer.until_stopped())
-        async with place.open(lease=0.6) as other:
-            await asyncio.sleep(1)
+        async with place.open(lease=1.5) as other:
+            await asyncio.sleep(2)
             assert await other.lapsed() == []
             await other.stop('a')
         await stopped
@@ -281,13 +281,13 @@ def test_a_producer_whose_stream_was_made_anew_meanwhile_harms_nobody_who_follow
 
 
 def test_a_producer_is_renewed_in_a_loop_that_was_left_and_is_come_back_to(place: LogPlace) -> None:
-    log, loop = place.open(lease=0.3), asyncio.new_event_loop()
+    log, loop = place.open(lease=1.5), asyncio.new_event_loop()
     producer = loop.run_until_complete(log.create('a'))
     run(log.head('a'))
 
     async def come_back() -> None:
         await producer.append([b'one'])
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(2)
         assert await log.lapsed() == []
         await log.stop('a')
         async with asyncio.timeout(5):
