@@ -16,7 +16,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,6 +57,15 @@ def worker(path: Path) -> Generator[SQLiteWorker]:
     yield worker
     worker.close()
     assert ended()
+
+
+@pytest.fixture
+def threads_that_take_turns() -> Generator[None]:
+    """At nearly every step, so that those which meet do so at each place."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
 
 def ended() -> bool:
@@ -216,10 +224,8 @@ def test_what_is_submitted_after_closing_comes_after_what_was_before(worker: SQL
 
 
 def test_what_is_submitted_while_another_thread_closes_is_done_after_what_was_before(
-    path: Path, request: pytest.FixtureRequest
+    path: Path, threads_that_take_turns: None
 ) -> None:
-    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
-    sys.setswitchinterval(1e-6)
     for _ in range(100):
         worker, done, errors = begin(':memory:'), list[int](), list[BaseException]()
 
@@ -242,10 +248,8 @@ def test_what_is_submitted_while_another_thread_closes_is_done_after_what_was_be
 
 
 def test_of_several_threads_that_begin_at_once_none_gets_a_connection_of_its_own(
-    path: Path, request: pytest.FixtureRequest
+    path: Path, threads_that_take_turns: None
 ) -> None:
-    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
-    sys.setswitchinterval(1e-6)
     for _ in range(100):
         worker, together = begin(path), threading.Barrier(4)
         at_work: list[int] = []
@@ -310,6 +314,7 @@ def test_a_program_that_ends_waits_for_what_is_being_saved(first: str, then: str
     program.stdin.flush()
     assert program.stdout.readline() == 'left\n'
     time.sleep(0.2)
+    assert program.poll() is None, 'it has not waited for what is being saved'
     other.execute('COMMIT')
     _, complaints = program.communicate(timeout=30)
     assert (program.returncode, complaints) == (0, '')
@@ -425,7 +430,7 @@ def test_a_fork_does_not_wait_for_a_queue_and_finds_no_connection_of_it(then: st
         worker.close()
     kept = {'kept': worker}.get(then)
     del worker
-    time.sleep(0.05)
+    queue[0].result(5)
     began = time.monotonic()
     child = forked(lambda: begin(path).submit(writes('child')).result(20))
     assert time.monotonic() - began < 1

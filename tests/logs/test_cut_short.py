@@ -48,6 +48,18 @@ async def ends(*tasks: asyncio.Task[Head | Refusal | None]) -> list[type]:
         return [type(one) for one in await asyncio.gather(*tasks, return_exceptions=True)]
 
 
+async def cut_short() -> tuple[Commits, asyncio.Task[Head | Refusal | None]]:
+    """A commit that is cancelled, and a write behind it whose caller has given it up."""
+    commits = Commits()
+    commits.write('a')
+    await commits.begun.wait()
+    left = commits.write('b')
+    await asyncio.sleep(0)
+    left.cancel()
+    commits.cancel()
+    return commits, left
+
+
 async def test_what_comes_while_a_cancelled_commit_ends_is_written_in_its_order() -> None:
     commits = Commits()
     first = commits.write('a')
@@ -76,13 +88,7 @@ async def test_a_writer_that_is_cancelled_before_it_has_taken_anything_loses_not
 
 
 async def test_what_was_cancelled_by_its_caller_is_written_before_what_came_after_it() -> None:
-    commits = Commits()
-    commits.write('a')
-    await commits.begun.wait()
-    left = commits.write('b')
-    await asyncio.sleep(0)
-    left.cancel()
-    commits.cancel()
+    commits, left = await cut_short()
     last = commits.write('c')
     commits.lets.set()
     assert await ends(left, last) == [asyncio.CancelledError, Refusal]
@@ -90,13 +96,7 @@ async def test_what_was_cancelled_by_its_caller_is_written_before_what_came_afte
 
 
 async def test_what_nobody_waits_for_is_written_before_a_log_is_closed_although_its_writer_was_cancelled() -> None:
-    commits = Commits()
-    commits.write('a')
-    await commits.begun.wait()
-    left = commits.write('b')
-    await asyncio.sleep(0)
-    left.cancel()
-    commits.cancel()
+    commits, _ = await cut_short()
     commits.lets.set()
     async with asyncio.timeout(5):
         await commits.group.flush()
