@@ -193,6 +193,14 @@ def test_nothing_happens_at_import(module: Module) -> None:
         )
 
 
+@every_module
+def test_a_handler_of_the_program_that_raises_ends_nothing(module: Module) -> None:
+    """A logger of `logging` hands on what a handler raises, to whoever tells it; that of `told_to` does not."""
+    if ids(module) in {'core.telling', 'course.web'}:  # the second only listens
+        return
+    assert 'getLogger' not in {node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
+
+
 def test_importing_the_package_starts_nothing_and_loads_nothing_optional() -> None:
     code = (
         f'import sys, threading, {PACKAGE}\n'

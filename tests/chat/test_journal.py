@@ -238,6 +238,27 @@ async def test_a_store_that_is_away_in_the_middle_does_not_touch_the_stream(capl
     assert said(stored.messages) == ['Count', ''.join(WORDS)]
 
 
+async def test_a_log_of_the_program_that_raises_does_not_end_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(record: logging.LogRecord) -> bool:
+        raise OSError('the disk is full')
+
+    monkeypatch.setattr(logging.getLogger('pydantic_ai_streaming'), 'filters', [full])
+    store = JournalStore()
+    async with Chat(talker(WORDS), store, 'c').send('Count') as stream:
+        await asyncio.sleep(1)
+        store.away = True
+        await asyncio.sleep(1)
+        store.away = False
+        await asyncio.sleep(1)
+        shown = stream.text_so_far
+        store.dies = True
+    store.dies = False
+    async with Chat(talker(['Next.']), store, 'c') as chat:
+        text = chat.exchanges[-1].text
+        assert len(text) > len(shown) / 2
+        assert shown.startswith(text)
+
+
 async def test_a_store_that_is_away_at_the_end_gets_the_turn_with_the_next_one() -> None:
     store = JournalStore()
     chat = Chat(talker(WORDS, ['Next.']), store, 'c')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic_ai.messages import ModelMessage
 
 from ..aio.closing import over
 from ..aio.cursor import Cursor
+from ..core.telling import told_to
 from ..errors import TurnInProgress
 from ..reduce.content import content_in
 from ..reduce.events import RunEvent
@@ -20,7 +20,7 @@ from .kept import ELSEWHERE
 
 __all__ = ['Journalling']
 
-logger = logging.getLogger('pydantic_ai_streaming')
+logger = told_to('pydantic_ai_streaming')
 
 
 class Journalling:

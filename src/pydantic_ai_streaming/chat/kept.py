@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 from pydantic_ai.conversation import Conversation
 from pydantic_ai.conversation_store import ConversationConflict, ConversationStore
 from pydantic_ai.messages import ModelMessage
 
+from ..core.telling import told_to
 from ..errors import ConversationChanged, ScopeConflict, TurnInProgress
 from ..run.stream import RunStream
 from ..stores.journal import JournalledTurn, TurnJournal
 
 __all__ = ['ELSEWHERE', 'KeptConversation']
 
-logger = logging.getLogger('pydantic_ai_streaming')
+logger = told_to('pydantic_ai_streaming')
 
 ELSEWHERE = 'in another process, or in another Chat'
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pydantic_ai.conversation import Conversation
 from pydantic_ai.messages import ModelMessage, ModelRequest, UserContent, UserPromptPart
 
 from ..aio.closing import over
+from ..core.telling import told_to
 from ..errors import ConversationChanged, StreamingError, StreamUsageError, TurnInProgress
 from ..run.misuse import ToBeEntered
 from ..run.stream import RunStream
@@ -26,7 +26,7 @@ __all__ = ['Prompt', 'Seat', 'Turn', 'TurnSettings']
 
 OutputT = TypeVar('OutputT')
 
-logger = logging.getLogger('pydantic_ai_streaming')
+logger = told_to('pydantic_ai_streaming')
 
 Prompt = str | Sequence[UserContent] | None
 """What a turn asks; `None` goes on from the history as it is."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any
 
@@ -21,6 +20,7 @@ from pydantic_ai.messages import (
 
 from ..core.chunks import Chunks
 from ..core.record import Signal
+from ..core.telling import told_to
 from ..errors import StreamTimeout, StreamTruncated
 from ..reduce.content import content_in
 from ..reduce.events import AttemptRejectedEvent, ConnectionHeldOpenEvent, WholeResponseEvent
@@ -89,7 +89,7 @@ class Observation(Signal):
             self._catch_up()
             self.watch()
         except Exception:
-            logging.getLogger(__name__).exception('Telemetry of a run has failed; the run goes on without.')
+            told_to(__name__).exception('Telemetry of a run has failed; the run goes on without.')
             self._span.end()
 
     # While it goes on

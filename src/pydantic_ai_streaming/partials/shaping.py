@@ -9,7 +9,6 @@ cut: such a value is validated as a whole at its end, and so is a union whose me
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from copy import copy
 from functools import cache, lru_cache
@@ -18,6 +17,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 from pydantic_core import SchemaValidator
 
+from ..core.telling import told_to
 from .building import builder_of, frozenset_of, root_builder, set_of, tuple_of
 from .dependent import DependentField, DependentShape, may_use_data
 from .kinds import ARRAY, OBJECT, kinds_of
@@ -45,7 +45,7 @@ from .tags import discriminator_of, tags_of
 __all__ = ['shape_of']
 
 _NO_CONFIG: Schema = {}
-_log = logging.getLogger('pydantic_ai_streaming')
+_log = told_to('pydantic_ai_streaming')
 
 
 def shape_of(output_type: Any) -> Shape:

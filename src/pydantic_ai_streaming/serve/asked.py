@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -18,6 +17,7 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, UserPromptPart
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
+from ..core.telling import told_to
 from ..logs.heads import is_name
 from .client_tools import refuse_taken
 from .event_ids import single
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ['Asked', 'asked_in_json', 'asked_of_ui', 'body_of']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 ADAPTERS = {AI_SDK: ('pydantic_ai.ui.vercel_ai', 'VercelAIAdapter'), AG_UI: ('pydantic_ai.ui.ag_ui', 'AGUIAdapter')}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import secrets
@@ -16,6 +15,7 @@ from starlette.datastructures import URL, Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
+from ...core.telling import told_to
 from ...errors import StoreError, StoreUnavailable, StreamMissing
 from ...logs.heads import Head, Slice
 from ...logs.log import StreamLog
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ['DurableStreams', 'DurableStreamsLimits', 'durable_streams']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 RESERVED: Final = '__ds'
 """The first part of paths that the protocol keeps for something else."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from ...core.sse import sse_comment
+from ...core.telling import told_to
 from ...errors import StoreError, StoreUnavailable, StreamLogError, StreamMissing
 from ...logs.heads import Head, Slice, Write
 from ...logs.log import StreamLog
@@ -21,7 +21,7 @@ from .kept import Kept, kept_in
 
 __all__ = ['ANSWER_SIZE', 'Events', 'Times', 'Wait', 'keep_alive', 'polled']
 
-logger = logging.getLogger(__name__)
+logger = told_to(__name__)
 
 ANSWER_SIZE: Final = 2**20
 """Bytes of entries after which an answer ends: a client that does not read holds as much."""
