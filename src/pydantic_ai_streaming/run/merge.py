@@ -159,7 +159,7 @@ class Merged(Generic[K, OutputT]):
     async def __aenter__(self) -> Self:
         if self._tasks:
             raise StreamUsageError('These runs were entered before, and a run runs once: merge new streams.')
-        self._loop = asyncio.get_running_loop()
+        self._loop = self._arrivals.home = asyncio.get_running_loop()
         for name, lane in self._lanes.items():
             task = self._loop.create_task(self._run(lane), name=f'pydantic-ai-streaming merge {name}')
             # A task that is cancelled before it has begun never runs: its end is all that tells.

@@ -16,6 +16,7 @@ from pydantic_ai.result import StreamedRunResult
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.usage import RunUsage
 
+from ..aio.cursor import InAnotherLoopError
 from ..core.deadlines import Deadlines
 from ..core.pacing import Smoothing
 from ..core.stats import StreamStats
@@ -302,6 +303,8 @@ def _at_once(work: Coroutine[Any, Any, T]) -> T:
         work.send(None)
     except StopIteration as end:
         return end.value
+    except InAnotherLoopError:
+        pass  # a tool of another synchronous stream, which runs in the loop of that one
     work.close()
     raise _WouldWaitError(
         'This waits for what the run has still to do, in the thread that the run lives in, and so for ever: a tool or '
