@@ -154,3 +154,18 @@ def test_what_a_stream_has_told_can_be_read_in_another_event_loop() -> None:
 
     asyncio.run(run())
     assert asyncio.run(read()) == (['Said.'], 'Said.')
+
+
+async def test_a_stream_that_is_printed_says_how_far_it_is_and_no_address() -> None:
+    stream = RunStream(said().run_stream_events('Go'))
+    assert repr(stream) == '<RunStream: not started>'
+    async with stream:
+        assert repr(stream) == '<RunStream: running>'
+        await stream.get_output()
+    assert repr(stream) == '<RunStream: complete>'
+
+
+def test_a_synchronous_stream_that_is_printed_says_the_same() -> None:
+    with run_stream_sync(said().run_stream_events('Go')) as stream:
+        stream.get_output()
+    assert repr(stream) == '<SyncRunStream: complete>'

@@ -146,6 +146,9 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         self._tool_types = ToolTypes(lambda: watch.tools)
         self._error_seen = False
 
+    def __repr__(self) -> str:
+        return f'<RunStream: {self.finish or ("running" if self.started else "not started")}>'
+
     async def __aenter__(self) -> Self:
         if self._pump.started:
             raise StreamUsageError('This RunStream was entered before, and a run runs once: make a new one.')

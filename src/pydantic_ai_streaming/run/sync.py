@@ -126,6 +126,9 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         self._context = contextvars.Context()
         self._process = os.getpid()
 
+    def __repr__(self) -> str:
+        return repr(self.stream).replace('RunStream', 'SyncRunStream')
+
     def __enter__(self) -> Self:
         self._context = contextvars.copy_context()
         self._process = os.getpid()
