@@ -61,6 +61,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
             `usage_limits` count all turns; without any, each turn may make 50 requests, as each run of pydantic-ai.
 
     Raises:
+        TypeError: `agent` is no agent, `store` no store, or a setting is of another type.
         ValueError: A limit is not positive.
         StreamUsageError: An option is the chat's own business.
 

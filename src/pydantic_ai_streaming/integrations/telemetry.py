@@ -44,7 +44,8 @@ class Telemetry:
         stall_after: Seconds without content, while the provider is waited for, that count as a stall.
 
     Raises:
-        ValueError: `stall_after` is not a positive number.
+        TypeError: `stall_after` is not a number.
+        ValueError: `stall_after` is not positive.
 
     Example:
         ```python
@@ -133,6 +134,9 @@ def instrument_streams(telemetry: Telemetry | None = None) -> Callable[[], None]
 
     Returns:
         A function that turns it off again.
+
+    Raises:
+        TypeError: `telemetry` is something else.
 
     Example:
         ```python

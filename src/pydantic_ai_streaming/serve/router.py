@@ -108,7 +108,7 @@ def stream_router(
 
     Raises:
         ValueError: A limit is not positive, or an origin is none.
-        TypeError: What is given is no runner; the agent comes second.
+        TypeError: What is given is no runner (the agent comes second), no function, or no number.
 
     Example:
         ```python

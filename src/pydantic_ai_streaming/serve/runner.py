@@ -61,7 +61,7 @@ class StreamRunner:
 
     Raises:
         ValueError: A setting is out of its range, or two formats have the same name.
-        TypeError: What is given is no log.
+        TypeError: What is given is no log, no list of formats, or no number.
 
     Example:
         ```python
