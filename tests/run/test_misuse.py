@@ -11,8 +11,8 @@ import pytest
 from pydantic_ai import Agent
 from pydantic_ai.agent import AgentRunEvents
 
-from pydantic_ai_streaming import RunStream, StreamUsageError, run_stream_sync
-from pydantic_ai_streaming.testing import ScriptedModel
+from pydantic_ai_streaming import RunStream, Smoothing, StreamUsageError, merge, run_stream_sync
+from pydantic_ai_streaming.testing import ScriptedModel, Stall
 
 pytestmark = pytest.mark.no_task_left
 
@@ -119,3 +119,53 @@ async def test_a_run_that_was_entered_by_hand_says_that_it_was(way: str) -> None
 def test_an_error_about_a_type_has_the_right_article() -> None:
     with pytest.raises(TypeError, match=r'not an int\.'):
         RunStream(5)  # pyright: ignore[reportCallIssue, reportArgumentType] - what it is about
+
+
+@pytest.mark.parametrize('way', ['text', 'paced', 'get_output', 'tool_calls', 'merged'])
+def test_a_stream_that_is_read_in_another_event_loop_says_so_and_does_not_wait_for_ever(way: str) -> None:
+    async def read(stream: Any) -> None:
+        if way == 'get_output':
+            await stream.get_output()
+        elif way == 'tool_calls':
+            await anext(stream.tool_calls())
+        else:
+            async for _ in stream.text(smoothing=Smoothing() if way == 'paced' else None):
+                pass
+
+    async def main() -> None:
+        stream: Any = RunStream(Agent(ScriptedModel(['Said', Stall()])).run_stream_events('Go'))
+        async with merge({'one': stream}) if way == 'merged' else stream as stream:
+            await anext(stream.text())
+            with pytest.raises(StreamUsageError, match=r'another event loop.*run_coroutine_threadsafe'):
+                await asyncio.to_thread(asyncio.run, asyncio.wait_for(read(stream), 5))
+
+    asyncio.run(main())
+
+
+def test_what_a_stream_has_told_can_be_read_in_another_event_loop() -> None:
+    stream = RunStream(said().run_stream_events('Go'))
+
+    async def run() -> None:
+        async with stream:
+            await stream.get_output()
+
+    async def read() -> tuple[list[str], str]:
+        return [piece async for piece in stream.text()], await stream.get_output()
+
+    asyncio.run(run())
+    assert asyncio.run(read()) == (['Said.'], 'Said.')
+
+
+async def test_a_stream_that_is_printed_says_how_far_it_is_and_no_address() -> None:
+    stream = RunStream(said().run_stream_events('Go'))
+    assert repr(stream) == '<RunStream: not started>'
+    async with stream:
+        assert repr(stream) == '<RunStream: running>'
+        await stream.get_output()
+    assert repr(stream) == '<RunStream: complete>'
+
+
+def test_a_synchronous_stream_that_is_printed_says_the_same() -> None:
+    with run_stream_sync(said().run_stream_events('Go')) as stream:
+        stream.get_output()
+    assert repr(stream) == '<SyncRunStream: complete>'

@@ -464,7 +464,7 @@ async def test_a_list_is_found_by_its_name_in_the_document_and_by_its_field(path
 @pytest.mark.parametrize('path', ['', 'titel', 'title', 'year', 'genres.0', 'genres.name', 'genres.*.name'])
 async def test_items_where_no_list_can_be_say_so_at_once(path: str) -> None:
     async with RunStream(agent_of(Movie, call(DUNE)).run_stream_events('Go')) as stream:
-        with pytest.raises(StreamUsageError, match='has no list at'):
+        with pytest.raises(StreamUsageError, match=r'has no list at|is no list'):
             stream.items(path)
 
 

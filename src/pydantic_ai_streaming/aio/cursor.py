@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, NoReturn, TypeVar
 
 from ..core.record import Record, Signal
+from ..errors import StreamUsageError
 
-__all__ = ['Cursor']
+__all__ = ['Cursor', 'InAnotherLoopError']
 
 T = TypeVar('T')
+
+
+class InAnotherLoopError(StreamUsageError):
+    """Somebody would wait for a record in another event loop than that in which it grows."""
 
 
 class Cursor(AsyncIterator[T], Generic[T]):
@@ -25,6 +30,7 @@ class Cursor(AsyncIterator[T], Generic[T]):
 
     Raises:
         ValueError: The offset is negative.
+        StreamUsageError: It would wait in another event loop than that of the run, and so for ever.
     """
 
     __slots__ = ('_on_error', '_record', 'offset')
@@ -46,7 +52,7 @@ class Cursor(AsyncIterator[T], Generic[T]):
             if record.closed:
                 self.end()
             # `wait` without its timer, written out: this is done for each event of each view.
-            changed = asyncio.get_running_loop().create_future()
+            changed = self._loop().create_future()
             record.watch(changed)
             try:
                 await changed
@@ -99,7 +105,7 @@ class Cursor(AsyncIterator[T], Generic[T]):
 
         Returns whether there was a change.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop()
         changed: asyncio.Future[bool | None] = loop.create_future()
         self._record.watch(changed)
         timer = None if until is None else loop.call_at(until, _give_up, changed)
@@ -109,6 +115,17 @@ class Cursor(AsyncIterator[T], Generic[T]):
             if timer is not None:
                 timer.cancel()
             self._record.unwatch(changed)
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop to wait in. In another one than the record's, nothing would wake who waits."""
+        loop, home = asyncio.get_running_loop(), self._record.home
+        if home is not None and home is not loop:
+            raise InAnotherLoopError(
+                'This stream lives in another event loop, and what is still to come can be waited for there only: read '
+                'it there, from another thread with asyncio.run_coroutine_threadsafe(...), or use run_stream_sync '
+                'where there is no `await`.'
+            )
+        return loop
 
 
 def _give_up(changed: asyncio.Future[bool | None]) -> None:

@@ -17,7 +17,7 @@ from ..reduce.history import reason_of, rejection_in
 from ..run.durable import is_durable
 from ..run.whole_response import WholeResponses
 
-__all__ = ['Mounted', 'Rejections', 'in_workflow']
+__all__ = ['Mounted', 'Rejections', 'in_workflow', 'refuse_class']
 
 
 @dataclass
@@ -47,6 +47,17 @@ class Mounted(AbstractCapability[Any]):
     def get_wrapper_model(self, model: Model) -> Model | None:
         """Let a model that cannot stream answer whole: this capability makes every run stream."""
         return WholeResponses.of(model)
+
+
+def refuse_class(argument: object, written: str) -> None:
+    """Raise `TypeError` for a capability that pydantic-ai makes of its class, as of a function, with the run's context.
+
+    Args:
+        argument: The first argument of the capability.
+        written: How an instance is written.
+    """
+    if isinstance(argument, RunContext):
+        raise TypeError(f'A capability is mounted as an instance, not as its class: capabilities=[{written}].')
 
 
 def in_workflow(ctx: RunContext[Any]) -> bool:

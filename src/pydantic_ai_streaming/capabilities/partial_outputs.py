@@ -14,6 +14,7 @@ from pydantic_ai.output import OutputContext
 from pydantic_ai.tools import RunContext
 
 from ..aio.timed import Timed
+from ..core.numbers import check_number
 from ..partials.outputs import TEXT, Outputs
 from .mounted import Mounted, Rejections, in_workflow
 from .output_events import OutputEvents
@@ -95,6 +96,8 @@ class PartialOutputs(Mounted):
     _events: OutputEvents | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_number('every', self.every)
+        check_number('rate', self.rate)
         if not 0 <= self.every < math.inf:
             raise ValueError(f'every={self.every!r}: use a finite number of seconds that is not negative')
         if not 0 < self.rate < math.inf:

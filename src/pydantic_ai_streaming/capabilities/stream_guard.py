@@ -15,6 +15,7 @@ from ..reduce.recovery import Recovery
 from ..run.misuse import check_settings
 from ..run.watch import OnTruncation
 from .guarded_run import GuardedRun
+from .mounted import refuse_class
 
 __all__ = ['StreamGuard']
 
@@ -66,6 +67,7 @@ class StreamGuard(AbstractCapability[Any]):
     recovery: Recovery | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        refuse_class(self.deadlines, 'StreamGuard(Deadlines(...))')
         check_settings(self.deadlines, self.on_truncation, self.recovery)
 
     @classmethod

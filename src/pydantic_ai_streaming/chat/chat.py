@@ -13,6 +13,8 @@ from pydantic_ai.output import OutputSpec
 from pydantic_ai.usage import RunUsage, UsageLimits
 
 from ..core.deadlines import Deadlines
+from ..core.numbers import check_number
+from ..core.wording import a
 from ..errors import StreamUsageError
 from ..reduce.exchanges import exchanges
 from ..reduce.recovery import Recovery
@@ -59,6 +61,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
             `usage_limits` count all turns; without any, each turn may make 50 requests, as each run of pydantic-ai.
 
     Raises:
+        TypeError: `agent` is no agent, `store` no store, or a setting is of another type.
         ValueError: A limit is not positive.
         StreamUsageError: An option is the chat's own business.
 
@@ -105,6 +108,8 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
         journal_characters: int | None = None,
         **options: Unpack[RunOptions[DepsT]],
     ) -> None:
+        if not isinstance(agent, AbstractAgent):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+            raise TypeError(f'Chat needs the agent that answers, not {a(agent)}: Chat(agent, store, conversation_id)')
         check_settings(deadlines, on_truncation, recovery)
         if store is not None and not isinstance(store, ConversationStore):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
             raise TypeError(f'store={store!r}: use a ConversationStore, such as SQLiteConversationStore("chats.db")')
@@ -113,6 +118,8 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
             'journal_every': journal_every,
             'journal_characters': journal_characters,
         }.items():
+            if value is not None:
+                check_number(name, value)
             if value is not None and not 0 < value < float('inf'):
                 raise ValueError(f'{name}={value!r}: use a positive number')
         self._agent = agent

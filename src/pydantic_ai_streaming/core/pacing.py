@@ -22,6 +22,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from .cutting import UNITS, Cutter, Unit
+from .numbers import check_number
 from .pacing_bursts import Bursts
 
 __all__ = ['Pacer', 'Smoothing']
@@ -65,15 +66,14 @@ class Smoothing:
     def __post_init__(self) -> None:
         if self.by not in UNITS:
             raise ValueError(f'by={self.by!r} is no unit of text: use one of {", ".join(map(repr, UNITS))}')
-        numbers: dict[str, object] = {
+        numbers = {
             'max_lag': self.max_lag,
             'drain': self.drain,
             'max_hold': self.max_hold,
             'fps': self.fps,
         }
         for name, value in numbers.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise TypeError(f'{name}={value!r} is not a number: use an int or a float')
+            check_number(name, value)
             if not 0 <= value <= sys.float_info.max:
                 raise ValueError(f'{name}={value!r}: use a finite number that is not negative')
         if not self.fps:

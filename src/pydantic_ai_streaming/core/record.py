@@ -37,6 +37,7 @@ class Record(Generic[T]):
         closed_at: When it was closed, in seconds on the same clock; `None` until then.
         error: Why the record ended, if it did not end well.
         traceback: Where the error came from, before any reader has raised it.
+        home: The event loop in which items are appended, and in which alone one can wait for them; `None` for any.
 
     Example:
         >>> record = Record[str]()
@@ -46,7 +47,7 @@ class Record(Generic[T]):
         (['one'], [0.5], True)
     """
 
-    __slots__ = ('_due', '_later', '_watchers', 'closed', 'closed_at', 'error', 'items', 'times', 'traceback')
+    __slots__ = ('_due', '_later', '_watchers', 'closed', 'closed_at', 'error', 'home', 'items', 'times', 'traceback')
 
     def __init__(self) -> None:
         self.items: list[T] = []
@@ -55,6 +56,7 @@ class Record(Generic[T]):
         self.closed_at: float | None = None
         self.error: BaseException | None = None
         self.traceback: TracebackType | None = None
+        self.home: object = None
         self._watchers: list[Signal] = []
         self._later: list[tuple[int, Signal]] = []
         self._due = sys.maxsize

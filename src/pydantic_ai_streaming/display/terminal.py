@@ -8,6 +8,7 @@ from typing import Any, Final, TextIO, TypeAlias
 from ..core.pacing import Smoothing
 from ..core.wording import a
 from ..run.stream import RunStream
+from ..run.sync import SyncRunStream
 from .marks import pieces
 from .narrator import Narrator
 from .sheet import Sheet
@@ -80,10 +81,7 @@ async def print_stream(
         ```
     """
     if not isinstance(stream, RunStream):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
-        raise TypeError(
-            f'print_stream needs the RunStream of an `async with`, not {a(stream)}. '
-            'There is none for synchronous streams: print their views, or use asyncio.run().'
-        )
+        raise TypeError(f'print_stream needs the RunStream of an `async with`, not {a(stream)}. {_advice(stream)}')
     clock = asyncio.get_running_loop().time
     shown: Timeline = []
     sheet = Sheet(file)
@@ -101,3 +99,9 @@ async def print_stream(
         if stats:
             sheet.line(str(stream.stats))
     return shown
+
+
+def _advice(stream: object) -> str:
+    if isinstance(stream, SyncRunStream):
+        return 'There is none for synchronous streams: print their views, or use asyncio.run().'
+    return 'Write `async with RunStream(agent.run_stream_events(...)) as stream:` and pass that stream.'

@@ -17,6 +17,7 @@ from opentelemetry.context import attach
 from opentelemetry.metrics import MeterProvider, get_meter_provider
 from opentelemetry.trace import TracerProvider, get_tracer_provider, set_span_in_context
 
+from ..core.numbers import check_number
 from ..run.observers import observe_runs, observing_runs
 from ..run.pump import Pump
 from .conventions import Attributes, Instruments
@@ -43,7 +44,8 @@ class Telemetry:
         stall_after: Seconds without content, while the provider is waited for, that count as a stall.
 
     Raises:
-        ValueError: `stall_after` is not a positive number.
+        TypeError: `stall_after` is not a number.
+        ValueError: `stall_after` is not positive.
 
     Example:
         ```python
@@ -85,6 +87,7 @@ class Telemetry:
         include_content: bool = False,
         stall_after: float = 5.0,
     ) -> None:
+        check_number('stall_after', stall_after)
         if not 0 < stall_after < float('inf'):
             raise ValueError(f'stall_after={stall_after!r}: use a positive number of seconds')
         scope, release = 'pydantic-ai-streaming', version('pydantic-ai-streaming')
@@ -132,6 +135,9 @@ def instrument_streams(telemetry: Telemetry | None = None) -> Callable[[], None]
     Returns:
         A function that turns it off again.
 
+    Raises:
+        TypeError: `telemetry` is something else.
+
     Example:
         ```python
         from pydantic_ai_streaming.integrations.telemetry import instrument_streams
@@ -141,4 +147,9 @@ def instrument_streams(telemetry: Telemetry | None = None) -> Callable[[], None]
         turn_off()
         ```
     """
+    if not isinstance(telemetry, Telemetry | None):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+        raise TypeError(
+            f'instrument_streams({telemetry!r}): use Telemetry(...), or nothing for its defaults; the function that it '
+            'returns turns telemetry off again.'
+        )
     return observe_runs(telemetry or Telemetry())

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 from pydantic_core import to_jsonable_python
 
+from ..core.wording import a
 from .frames import ADDED, ENDED, GAP, OPENED, REPLACED, TEXT, Frame, first, path_of
 from .invalid import Path
 from .partial_output import Moment, PartialOutput
@@ -27,6 +28,10 @@ def json_patch(partial: PartialOutput[Any], *, text: Literal['replace', 'str_ins
         text: How text grows. RFC 6902 can only replace it as a whole; `'str_ins'`, an extension that JSON CRDT
             libraries know, sends the new piece alone: `{"op": "str_ins", "path": ..., "pos": 5, "str": "..."}`.
 
+    Raises:
+        TypeError: `partial` is no snapshot.
+        ValueError: `text` is neither of the two.
+
     Example:
         >>> from pydantic_ai_streaming import json_patch, partial_outputs
         >>> for partial in partial_outputs(['{"title": "Du', 'ne", "year": 1965}'], dict[str, str | int]):
@@ -35,6 +40,10 @@ def json_patch(partial: PartialOutput[Any], *, text: Literal['replace', 'str_ins
         [{'op': 'replace', 'path': '/title', 'value': 'Dune'}, {'op': 'add', 'path': '/year', 'value': 1965}]
         []
     """
+    if not isinstance(partial, PartialOutput):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+        raise TypeError(f'json_patch needs a snapshot of partial_outputs(), not {a(partial)}, which knows no changes')
+    if text not in ('replace', 'str_ins'):
+        raise ValueError(f"text={text!r}: use 'replace' or 'str_ins'")
     if partial.replaces:
         return [{'op': 'add', 'path': '', 'value': jsonable(partial.value)}]
     moment = partial.moment

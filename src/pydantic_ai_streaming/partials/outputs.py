@@ -16,7 +16,7 @@ from pydantic_ai.output import OutputMode
 from .arguments import arguments_of
 from .envelopes import response_of, union_of
 from .invalid import Path
-from .places import may_hold_list
+from .places import fields_of, may_hold_list
 from .shapes import Shape
 from .shaping import shape_of
 
@@ -103,6 +103,11 @@ class Outputs:
         """Whether any of them may have a list at a path."""
         shapes = [*self.tools.values(), *([] if self.text is None else [self.text])]
         return any(may_hold_list(shape, path) for shape in shapes)
+
+    def lists(self) -> list[str]:
+        """The names of fields that may hold a list, of all of them."""
+        shapes = [*self.tools.values(), *([] if self.text is None else [self.text])]
+        return sorted({name for shape in shapes for name in fields_of(shape, ()) if may_hold_list(shape, (name,))})
 
 
 def _sent_as(processor: BaseObjectOutputProcessor[Any]) -> Any:

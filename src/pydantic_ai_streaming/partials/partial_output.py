@@ -206,6 +206,8 @@ def as_path(path: str | int | Sequence[str | int]) -> Path:
         return (path,)
     if isinstance(path, str):
         return tuple(int(step) if step.isdecimal() else step for step in path.split('.')) if path else ()
+    if not isinstance(path, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+        raise TypeError(f"{path!r} is no path: use a name, 'orders.0.total' or a tuple such as ('orders', 0, 'total')")
     return tuple(path)
 
 

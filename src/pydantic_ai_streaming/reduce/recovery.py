@@ -17,6 +17,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models import Model
 
+from ..core.numbers import check_number
 from ..errors import StreamTimeout, StreamTruncated
 
 __all__ = [
@@ -73,6 +74,7 @@ class Recovery:
         after: The kinds of break that are recovered from.
 
     Raises:
+        TypeError: `requests` is not a number.
         ValueError: A setting is not one of those that there are, or `requests` is less than 2.
 
     Example:
@@ -95,6 +97,8 @@ class Recovery:
             raise ValueError(f"Recovery(after={self.after!r}): name some of 'stall', 'cut' and 'truncated' in a list")
         if isinstance(self.fallback, str | Model):
             raise ValueError(f'Recovery(fallback={self.fallback!r}): give a list of models')
+        if self.requests is not None:
+            check_number('requests', self.requests)
         if self.requests is not None and self.requests < 2:
             raise ValueError(f'Recovery(requests={self.requests!r}): give at least 2, or no Recovery to ask only once')
 

@@ -22,7 +22,7 @@ from ..reduce.events import RunEvent
 from ..reduce.tool_call import ToolCall
 from .lane import Arrivals, Lane
 from .merged_views import MergedPacedView, MergedView, Step
-from .misuse import SyncOnly
+from .misuse import MergedOnly, SyncOnly
 from .mount import output_type_of
 from .output_views import PartialOutputView
 from .partials import OnInvalid
@@ -134,7 +134,7 @@ def _check_stream(name: object, stream: Any) -> None:
         raise StreamUsageError(f'{name!r} was entered already: merge enters the streams itself, when they may run.')
 
 
-class Merged(Generic[K, OutputT]):
+class Merged(MergedOnly, Generic[K, OutputT]):
     """Several runs side by side, as `merge` describes them. Enter it to start them.
 
     Views yield pairs of a name and what the view of that run shows, in the order in which it came. They are like those
@@ -159,7 +159,7 @@ class Merged(Generic[K, OutputT]):
     async def __aenter__(self) -> Self:
         if self._tasks:
             raise StreamUsageError('These runs were entered before, and a run runs once: merge new streams.')
-        self._loop = asyncio.get_running_loop()
+        self._loop = self._arrivals.home = asyncio.get_running_loop()
         for name, lane in self._lanes.items():
             task = self._loop.create_task(self._run(lane), name=f'pydantic-ai-streaming merge {name}')
             # A task that is cancelled before it has begun never runs: its end is all that tells.
@@ -240,6 +240,9 @@ class Merged(Generic[K, OutputT]):
             KeyError: There is no run of that name.
         """
         self._started()
+        for name in names:
+            if name not in self._lanes:
+                raise KeyError(f'No run is named {name!r}: there are {", ".join(map(repr, self._lanes))}')
         tasks = [self._tasks[name] for name in names or self._lanes]
         self._cancel(names or self._lanes)
         if self in _inside.get():

@@ -18,6 +18,7 @@ __all__ = [
     'NOT_STARTED',
     'WAITS_FOR_ITSELF',
     'AsyncOnly',
+    'MergedOnly',
     'SyncOnly',
     'ToBeEntered',
     'check_settings',
@@ -81,6 +82,11 @@ def checked(run: object) -> Any:
         raise TypeError(
             'RunStream enters the run itself: pass agent.run_stream_events(...) as it is, not what `async with` gave.'
         )
+    if isinstance(run, AsyncOnly | SyncOnly | ToBeEntered):
+        raise TypeError(
+            f'RunStream needs a run, not {a(run)}, which makes a stream of one itself: enter that, or pass '
+            'agent.run_stream_events(...) alone.'
+        )
     if isinstance(run, AbstractAgent):
         raise TypeError('RunStream needs a run, not the agent: RunStream(agent.run_stream_events(prompt)).')
     if callable(run) and not hasattr(run, '__aenter__'):
@@ -122,6 +128,16 @@ class SyncOnly:
         __iter__ = __aiter__ = _advise(
             'A stream is read through its views: `for piece in stream.text():`, or stream.thinking(), or '
             'stream.events() for everything.'
+        )
+
+
+class MergedOnly:
+    """What several runs side by side say to those who use them as a view. Type checkers see none of it."""
+
+    if not TYPE_CHECKING:
+        __iter__ = __aiter__ = _advise(
+            'Runs are read through their views: `async for name, piece in runs.text():`, or runs.events() for '
+            'everything.'
         )
 
 

@@ -8,14 +8,14 @@ from typing import Any, Generic, TypeVar
 
 from ..aio.cursor import Cursor
 from ..errors import StreamUsageError
-from ..partials.invalid import Path
+from ..partials.invalid import Path, dotted
 from ..partials.outputs import Outputs
 from ..partials.partial_output import PartialOutput, differ, elements
 from ..reduce.events import RunEvent
 from ..reduce.output_reader import OutputReader
 from .pump import Pump
 
-__all__ = ['ItemView', 'PartialOutputView', 'outputs_of']
+__all__ = ['ItemView', 'PartialOutputView', 'outputs_of', 'refuse_no_list']
 
 OutputT = TypeVar('OutputT')
 ItemT = TypeVar('ItemT')
@@ -39,6 +39,22 @@ def outputs_of(output_type: Any) -> Outputs:
             'an output_type.'
         )
     return outputs
+
+
+def refuse_no_list(outputs: Outputs, path: Path) -> None:
+    """Raise `StreamUsageError` if none of the outputs can have a list at a path."""
+    if outputs.may_hold_list(path):
+        return
+    what = f'has no list at {dotted(path)!r}' if path else 'is no list'
+    if outputs.may_hold_list(()):
+        advice = 'It is a list itself: items().'
+    elif names := outputs.lists():
+        advice = f'There may be one at {" or ".join(map(repr, names))}: items({names[0]!r}).'
+    else:
+        advice = (
+            "A path is the keys and indices that lead there, such as items('orders') or items(('customer', 'orders'))."
+        )
+    raise StreamUsageError(f'The output of this run {what}. {advice}')
 
 
 class PartialOutputView(AsyncIterator[PartialOutput[OutputT]], Generic[OutputT]):

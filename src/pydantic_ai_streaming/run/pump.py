@@ -97,8 +97,8 @@ class Pump(RequestObserver, Generic[OutputT]):
     def start(self) -> None:
         """Start the run. Call it inside the event loop that the run is to live in."""
         self._loop = running_loop('RunStream')
-        now = self._loop.time()
-        self.digest = Digest(self.record, now)
+        self.record.home = self._loop
+        self.digest = Digest(self.record, self._loop.time())
         self._time = Timekeeper(
             self._loop,
             self._deadlines,

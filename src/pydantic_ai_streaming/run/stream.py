@@ -20,7 +20,6 @@ from ..core.pacing import Smoothing
 from ..core.stats import StreamStats
 from ..errors import StreamUsageError
 from ..partials.filling import Results
-from ..partials.invalid import dotted
 from ..partials.outputs import Outputs
 from ..partials.partial_output import PartialOutput, as_path
 from ..reduce.content import text_in, thinking_in
@@ -33,7 +32,7 @@ from .driver import Driver, Run
 from .judge import OutputJudge
 from .misuse import NOT_STARTED, AsyncOnly, check_settings, checked, take
 from .mount import asked_of, asks_again, mount, output_type_of, tap
-from .output_views import ItemView, PartialOutputView, outputs_of
+from .output_views import ItemView, PartialOutputView, outputs_of, refuse_no_list
 from .partials import OnInvalid
 from .pump import Finish, Pump
 from .tool_types import ToolTypes
@@ -146,6 +145,9 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         self._results: list[Results] = []
         self._tool_types = ToolTypes(lambda: watch.tools)
         self._error_seen = False
+
+    def __repr__(self) -> str:
+        return f'<RunStream: {self.finish or ("running" if self.started else "not started")}>'
 
     async def __aenter__(self) -> Self:
         if self._pump.started:
@@ -267,11 +269,8 @@ class RunStream(AsyncOnly, Generic[OutputT]):
         """
         snapshots = cast('PartialOutputView[Any]', self.partial_outputs(on_invalid=on_invalid))
         steps = as_path(path)
-        if self._outputs is not None and not self._outputs.may_hold_list(steps):
-            raise StreamUsageError(
-                f'The output of this run has no list at {dotted(steps)!r}: a path is the keys and indices that lead '
-                "there, such as items('orders') or items(('customer', 'orders'))."
-            )
+        if self._outputs is not None:
+            refuse_no_list(self._outputs, steps)
         return ItemView(snapshots, steps)
 
     def tool_calls(self) -> AsyncIterator[ToolCall]:
@@ -339,7 +338,8 @@ class RunStream(AsyncOnly, Generic[OutputT]):
             raise pump.record.error.with_traceback(pump.record.traceback)
         if pump.finish is None:
             raise StreamUsageError(
-                'The output is not there yet: read a view to its end, or use `await stream.get_output()`.'
+                'The output is not there yet: read a view to its end, or use `await stream.get_output()` '
+                '(without `await` where the stream is one of run_stream_sync).'
             )
         if pump.finish == 'stopped':
             raise StreamUsageError('The run was stopped before it had an output; text_so_far holds what came.')

@@ -16,6 +16,7 @@ from pydantic_ai.result import StreamedRunResult
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.usage import RunUsage
 
+from ..aio.cursor import InAnotherLoopError
 from ..core.deadlines import Deadlines
 from ..core.pacing import Smoothing
 from ..core.stats import StreamStats
@@ -124,6 +125,9 @@ class SyncRunStream(SyncOnly, Generic[OutputT]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._context = contextvars.Context()
         self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        return repr(self.stream).replace('RunStream', 'SyncRunStream')
 
     def __enter__(self) -> Self:
         self._context = contextvars.copy_context()
@@ -302,6 +306,8 @@ def _at_once(work: Coroutine[Any, Any, T]) -> T:
         work.send(None)
     except StopIteration as end:
         return end.value
+    except InAnotherLoopError:
+        pass  # a tool of another synchronous stream, which runs in the loop of that one
     work.close()
     raise _WouldWaitError(
         'This waits for what the run has still to do, in the thread that the run lives in, and so for ever: a tool or '

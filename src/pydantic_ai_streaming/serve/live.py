@@ -11,6 +11,7 @@ from typing import Self
 
 from ..aio.closing import over
 from ..aio.cursor import Cursor
+from ..core.numbers import check_number
 from ..core.pacing import Smoothing
 from ..core.record import Record
 from .frames import Frame, FrameType
@@ -130,10 +131,12 @@ class LiveStreams:
         linger: Seconds. With 0, a stream waits for its first client, and is stopped with the last one.
 
     Raises:
+        TypeError: `linger` is not a number.
         ValueError: `linger` is negative or infinite.
     """
 
     def __init__(self, *, linger: float = 30.0) -> None:
+        check_number('linger', linger)
         if not 0 <= linger < float('inf'):
             raise ValueError(f'linger={linger!r}: use a number of seconds, 0 or more')
         self._linger = linger

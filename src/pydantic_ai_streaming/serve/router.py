@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from ..core.numbers import check_number
 from ..errors import StreamMissing
 from ..logs.heads import Head
 from ..run.stream import RunStream
@@ -107,7 +108,7 @@ def stream_router(
 
     Raises:
         ValueError: A limit is not positive, or an origin is none.
-        TypeError: What is given is no runner; the agent comes second.
+        TypeError: What is given is no runner (the agent comes second), no function, or no number.
 
     Example:
         ```python
@@ -133,10 +134,15 @@ def stream_router(
     """
     if not isinstance(cast('object', runner), StreamRunner):
         raise TypeError(f'stream_router({type(runner).__name__}, ...): use stream_router(StreamRunner(...), agent)')
+    for name, function in (('start', start), ('authorize', authorize)):
+        if function is not None and not callable(function):
+            raise TypeError(f'{name}={function!r}: use a function, or leave it out')
     limits = {'longest_prompt': longest_prompt, 'largest_body': largest_body, 'unfinished_bodies': unfinished_bodies}
     for name, value in (limits | {'viewers': viewers, 'viewers_each': viewers_each}).items():
+        check_number(name, value)
         if value < 1:
             raise ValueError(f'{name}={value!r}: use 1 or more')
+    check_number('keep_alive', keep_alive)
     if not 0 < keep_alive < math.inf:
         raise ValueError(f'keep_alive={keep_alive!r}: use a positive number of seconds')
     routes = _Routes(

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self, cast
 
 from ..aio.closing import drain, over
+from ..core.numbers import check_number
 from ..core.telling import told_to
 from ..errors import RunnerClosed, TooManyRuns
 from ..logs.log import StreamLog
@@ -20,7 +21,7 @@ from .places import Places
 from .reaper import Reaper
 from .running import Running
 from .source import Source, refuse_started
-from .wire import FORMATS, Frames, WireFormat
+from .wire import FORMATS, Frames, WireFormat, check_formats
 from .writing import LogWriter
 
 __all__ = ['StreamRunner']
@@ -60,7 +61,7 @@ class StreamRunner:
 
     Raises:
         ValueError: A setting is out of its range, or two formats have the same name.
-        TypeError: What is given is no log.
+        TypeError: What is given is no log, no list of formats, or no number.
 
     Example:
         ```python
@@ -102,9 +103,12 @@ class StreamRunner:
         if not isinstance(cast('object', log), StreamLog | None):
             raise TypeError(f'log={log!r}: use MemoryLog(), SQLiteLog(path) or RedisLog(url)')
         for name, limit in (('at_once', at_once), ('at_once_each', at_once_each)):
-            if limit is not None and limit < 1:
-                raise ValueError(f'{name}={limit!r}: use 1 or more')
-        for name, value in (('grace', grace), ('patience', patience)):
+            if limit is not None:
+                check_number(name, limit)
+                if limit < 1:
+                    raise ValueError(f'{name}={limit!r}: use 1 or more')
+        for name, value in (('grace', grace), ('patience', patience), ('ttl', ttl)):
+            check_number(name, value)
             if not value >= 0:
                 raise ValueError(f'{name}={value!r}: use a number of seconds, 0 or more')
         if not 0 < ttl < math.inf:
@@ -117,6 +121,7 @@ class StreamRunner:
                 f'ttl={ttl!r} is less than two leases of the log, in which it is seen that a process has died: use '
                 f'{shortest:g} s or more, or a log with a shorter lease, such as lease={ttl / 2:g}'
             )
+        check_formats(formats)
         self.formats: dict[str, WireFormat] = {one.name: one for one in (formats or [Frames()])}
         if len(self.formats) < len(formats or ()):
             raise ValueError('formats: two of them have the same name, so a client could not choose')

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
+from ..chat.chat import Chat
 from ..errors import StreamUsageError
 from ..run.stream import RunStream
+from ..run.sync import SyncRunStream
 
 __all__ = ['Source', 'refuse_started']
 
@@ -15,7 +17,11 @@ Source: TypeAlias = AbstractAsyncContextManager[RunStream[Any]]
 
 
 def refuse_started(source: Source) -> None:
-    """Raise `StreamUsageError` if somebody has entered it, or it is something of pydantic-ai without a `RunStream`."""
+    """Raise `StreamUsageError` if somebody has entered it, or it is something else that has no `RunStream` to give."""
+    if isinstance(source, Chat):
+        raise StreamUsageError('A Chat is served one turn at a time: pass chat.send(prompt).')
+    if isinstance(source, SyncRunStream):
+        raise StreamUsageError('What run_stream_sync gives cannot be served: pass RunStream(...), which has `await`.')
     if type(source).__module__.startswith('pydantic_ai.'):
         kind = type(source).__name__
         raise StreamUsageError(f'{kind} is of pydantic-ai alone: pass RunStream(agent.run_stream_events(...)).')

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from ..core.numbers import check_number
 from ..core.pacing import Smoothing
 from ..core.sse import sse_comment, sse_event
 from .frames import FrameType
@@ -52,6 +53,7 @@ class SSEResponse(Response):
 
     Raises:
         ImportError: Starlette is not installed; the message names the extra.
+        TypeError: `streams` is no `LiveStreams`, or `keep_alive` no number.
         ValueError: `keep_alive` is not positive.
 
     Example:
@@ -105,6 +107,9 @@ class SSEResponse(Response):
         status_code: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        if not isinstance(streams, LiveStreams | None):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+            raise TypeError(f'streams={streams!r}: use one LiveStreams(...) for the whole application')
+        check_number('keep_alive', keep_alive)
         if not keep_alive > 0:
             raise ValueError(f'keep_alive={keep_alive!r}: use a positive number of seconds')
         self._source = source

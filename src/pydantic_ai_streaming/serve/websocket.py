@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ..aio.closing import drain
 from ..core.pacing import Smoothing
+from ..core.wording import a
 from .frames import FrameType
 from .live import LiveStream, LiveStreams
 from .origins import Origins
@@ -49,8 +50,14 @@ async def serve_websocket(
     Raises:
         HTTPException: A page of another site wants to connect: Starlette answers with 403.
         ImportError: Starlette is not installed; the message names the extra.
+        TypeError: `start` is no function.
         ValueError: One of `origins` is none.
     """
+    if not callable(start):
+        raise TypeError(
+            f'serve_websocket needs a function that makes a run of a prompt, not {a(start)}: chat.send, or '
+            'lambda prompt: RunStream(agent.run_stream_events(prompt))'
+        )
     allowed = Origins(origins)
     if websocket.application_state is WebSocketState.CONNECTING:
         try:

@@ -7,7 +7,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from ..core.pacing import Smoothing
 from ..core.telling import told_to
@@ -28,6 +28,7 @@ __all__ = [
     'Ending',
     'Frames',
     'WireFormat',
+    'check_formats',
     'ending_of',
     'frames_in',
     'is_frame',
@@ -215,3 +216,10 @@ def last_frame(how: Ending) -> str:
     if how.error_id is None and how.finish != 'lost':
         return frame('end', finish=how.finish)
     return frame('error', finish=how.finish, error_id=how.error_id)
+
+
+def check_formats(formats: object) -> None:
+    """Raise `TypeError` for what is no sequence of formats. `None` is for the default."""
+    several = isinstance(formats, Sequence) and all(hasattr(one, 'name') for one in cast('Sequence[object]', formats))
+    if formats is not None and not several:
+        raise TypeError(f'formats={formats!r}: use a list of formats, such as [Frames(), AISDK(version=7), AGUI()]')

@@ -13,6 +13,7 @@ from pydantic_ai.profiles import ModelProfile, ModelProfileSpec
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
+from ..core.numbers import check_number
 from .requests import RecordedRequest
 from .scripted_stream import ScriptedStream
 from .steps import Response, Step
@@ -86,6 +87,7 @@ class ScriptedModel(Model):
     ) -> None:
         if not responses:
             raise ValueError('A script needs at least one response')
+        check_number('gap', gap)
         if not gap >= 0:
             raise ValueError(f'gap is {gap!r}; it must be a number of seconds, 0 or more')
         if profile is None:

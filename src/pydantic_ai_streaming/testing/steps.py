@@ -10,6 +10,8 @@ from typing import Any
 from pydantic_ai.messages import FinishReason, ModelResponsePart, ModelResponseStreamEvent
 from pydantic_ai.usage import RequestUsage
 
+from ..core.numbers import check_number
+
 __all__ = [
     'EndEarly',
     'Event',
@@ -40,6 +42,8 @@ class Step:
     wait: float | None = None
 
     def __post_init__(self) -> None:
+        if self.wait is not None:
+            check_number('wait', self.wait)
         if self.wait is not None and not self.wait >= 0:
             raise ValueError(f'wait is {self.wait!r}; it must be a number of seconds, 0 or more')
 
@@ -166,10 +170,17 @@ class Finish(Step):
 class Fail(Step):
     """The exception is raised: while the stream is opened if this is the first step, else by the next pull.
 
-    pydantic-ai's own clients raise subclasses of `pydantic_ai.exceptions.ModelAPIError`.
+    pydantic-ai's own clients raise subclasses of `pydantic_ai.exceptions.ModelAPIError`, whatever their HTTP client had
+    raised. To a `Recovery`, too, a lost connection is `ModelConnectionError('gpt-5', 'The connection is lost.')`, and a
+    `ConnectionError` is none.
     """
 
     exception: BaseException
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.exception, BaseException):  # pyright: ignore[reportUnnecessaryIsInstance] - scripts are untyped data
+            raise TypeError(f"Fail({self.exception!r}): give it an exception, as in Fail(ValueError('Oh.'))")
 
 
 @dataclass(frozen=True)
@@ -207,8 +218,12 @@ class Response:
     gap: float | None = None
 
     def __post_init__(self) -> None:
+        if self.gap is not None:
+            check_number('gap', self.gap)
         if self.gap is not None and not self.gap >= 0:
             raise ValueError(f'gap is {self.gap!r}; it must be a number of seconds, 0 or more')
         for step in self.steps:
             if not isinstance(step, Step | str):  # pyright: ignore[reportUnnecessaryIsInstance]  # scripts are untyped data
-                raise TypeError(f'{step!r} is not a step: write a str, Text, ToolCall or another Step')
+                raise TypeError(
+                    f'{step!r} is not a step: write a str, Text(...), ToolCall(...), Stall() or another Step'
+                )
