@@ -141,9 +141,9 @@ async def check_text_is_text(exercise: Exercise) -> None:
 
 
 async def check_a_cancelled_drawing_is_cancelled(exercise: Exercise) -> None:
-    page = Page(*WORDS)
+    page, drawn = Page(*WORDS), list[str]()
     with Screen():
-        shown = exercise.call('show', page.agent, 'Count!', lambda html: None, asyncio.Event())
+        shown = exercise.call('show', page.agent, 'Count!', drawn.append, asyncio.Event())
         task = asyncio.create_task(shown)
         await asyncio.sleep(0.25)
         task.cancel()
