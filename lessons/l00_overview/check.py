@@ -14,6 +14,10 @@ async def answer(exercise: Exercise, *script: Step | str) -> tuple[str, str]:
 
 async def check_a_whole_answer_is_complete(exercise: Exercise) -> None:
     said = await answer(exercise, 'Salt ', 'from ', 'rocks.')
+    assert said[0] != 'stopped', (
+        f'The model was not done, and you left the context: {said!r}. The end of `async with` stops what goes on; wait '
+        'for the answer inside of it.'
+    )
     assert said == ('complete', 'Salt from rocks.'), f"It was to be ('complete', 'Salt from rocks.'), and is {said!r}."
 
 

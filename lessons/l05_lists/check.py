@@ -73,3 +73,14 @@ async def check_a_task_that_is_wrong_is_left_out_and_asked_for_again(exercise: E
     )
     number = len(tasks or ())
     assert number == 2, f'The list of the second attempt has two tasks, and you give back {tasks!r}.'
+
+
+async def check_the_list_is_that_of_the_last_attempt(exercise: Exercise) -> None:
+    wrong = f'{{"response": [{TASK % (5, "Buy bread")}, {TASK % (chr(34) + "soon" + chr(34), "Leave")}]}}'
+    better = f'{{"response": [{TASK % (15, "Pack the rope")}]}}'
+    _, tasks = await plan(exercise, [ToolCall('final_result', wrong)], [ToolCall('final_result', better)])
+    titles = [task.title for task in tasks or ()]
+    assert titles == ['Pack the rope'], (
+        'The first attempt had "Buy bread" and a task that is wrong, and the model left out both in the second. You '
+        f'give back {titles}. What was printed stands; the list is what the run has for its output.'
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -28,6 +29,11 @@ class Shelf:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.told += ['closed']
+
+    @property
+    def tale(self) -> str:
+        """What became of it."""
+        return 'is open still' if self.told == ['opened'] else f'was {" and ".join(self.told) or "never opened"}'
 
 
 def agent_of(*responses: list[Step | str]) -> Agent[Shelf]:
@@ -63,7 +69,7 @@ async def check_the_shelf_is_closed_once_the_run_is_over(exercise: Exercise) -> 
     shelf = Shelf()
     with Screen():
         await exercise.call('answer', agent_of(LOOK, TOLD), shelf, 'A heron?')
-    assert shelf.told == ['opened', 'closed'], f'The run is over, and the shelf was {" and ".join(shelf.told)}.'
+    assert shelf.told == ['opened', 'closed'], f'The run is over, and the shelf {shelf.tale}.'
 
 
 async def check_the_shelf_is_closed_when_the_connection_breaks(exercise: Exercise) -> None:
@@ -72,5 +78,28 @@ async def check_the_shelf_is_closed_when_the_connection_breaks(exercise: Exercis
     with Screen(), suppress(ModelAPIError):
         await exercise.call('answer', agent_of(LOOK, ['It ', broken]), shelf, 'A heron?')
     assert shelf.told == ['opened', 'closed'], (
-        f'The connection broke in the middle of the answer, and the shelf was {" and ".join(shelf.told)}.'
+        f'The connection broke in the middle of the answer, and the shelf {shelf.tale}.'
     )
+
+
+async def check_the_run_is_over_before_the_shelf_is_closed(exercise: Exercise) -> None:
+    shelf = Shelf()
+    agent = Agent(ScriptedModel(LOOK, TOLD, gap=0.1), deps_type=Shelf)
+    at_the_end: list[str] = []
+
+    @agent.tool
+    async def find(ctx: RunContext[Shelf]) -> str:
+        try:
+            await asyncio.sleep(2)
+        finally:
+            at_the_end.extend(ctx.deps.told)
+        return 'it stands still'
+
+    with Screen(), suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            await exercise.call('answer', agent, shelf, 'A heron?')
+    assert at_the_end == ['opened'], (
+        'The function was cancelled while the tool was at work, and the shelf was closed before the tool had ended. '
+        'What is opened first is closed last: in which order are the two in your `async with`?'
+    )
+    assert shelf.told == ['opened', 'closed'], f'The function was cancelled, and the shelf {shelf.tale}.'

@@ -96,7 +96,8 @@ async def check_stop_stops_the_model(exercise: Exercise) -> None:
         f'"one two three " was on the screen when stop was pressed, and the history has {turn.replies}.'
     )
     assert turn.screen.text == 'one two three ', (
-        f'Stop was pressed at "three ", and the screen shows {turn.screen.text!r}.'
+        f'Stop was pressed at "three ", and the screen shows {turn.screen.text!r}. '
+        'A loop sees the event when the next piece is there: look before you print that.'
     )
 
 

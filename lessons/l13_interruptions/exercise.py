@@ -1,7 +1,7 @@
 """One turn of a chat that may be interrupted: `history` is to have the turn in it, however it ends.
 
-Print the reply as it comes. When `stop` is set, print no more and return at once. If the task is cancelled (Ctrl-C) or
-the model fails, the caller is to learn of it as ever.
+Print the reply as it comes. When `stop` is set, print no more, and return when the next piece comes or sooner. If the
+task is cancelled (Ctrl-C) or the model fails, the caller is to learn of it as ever.
 """
 
 from __future__ import annotations

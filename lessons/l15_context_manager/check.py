@@ -76,7 +76,9 @@ async def check_the_first_sentence_is_saved_and_given_back(exercise: Exercise) -
     for words, sentence in ((['It ', 'waits'], 'It waits'), (WORDS, SENTENCE)):
         reader = Reader(*words)
         await reader.read(exercise)
-        assert reader.saved == [sentence], f'{sentence!r} was to be saved once, and there is {reader.saved}.'
+        assert reader.saved == [sentence], (
+            f'The answer is {"".join(words)!r}. {sentence!r} was to be saved once, and there is {reader.saved}.'
+        )
         assert reader.said == sentence, f'{sentence!r} was to be given back, and you return {reader.said!r}.'
 
 

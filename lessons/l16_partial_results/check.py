@@ -90,6 +90,18 @@ async def check_half_a_list_is_not_remembered(exercise: Exercise) -> None:
         assert whole is True, 'The second answer is whole.'
 
 
+async def check_a_whole_list_is_that_of_the_last_attempt(exercise: Exercise) -> None:
+    wrong = LIST.replace('150', '"much"').replace('250', '200')
+    kitchen = Kitchen(a_list(wrong), a_list(LIST))
+    for _ in range(2):
+        items, whole = await kitchen.ask(exercise)
+        assert (items, whole) == ([('flour', 250), ('water', 150), ('salt', 5)], True), (
+            'The first attempt had 200 g of flour and "much" water, which is not valid, so the model was asked again, '
+            f'and has 250 g in the second. You give back {items}. What `items()` has shown may be of an attempt '
+            'that was rejected; the output of the run is not.'
+        )
+
+
 async def check_a_whole_list_is_remembered(exercise: Exercise) -> None:
     kitchen = Kitchen(a_list(LIST), a_list(LIST))
     first, second = await kitchen.ask(exercise), await kitchen.ask(exercise)

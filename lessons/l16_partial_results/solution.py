@@ -28,5 +28,5 @@ async def shopping(
                 items.append(item)  # noqa: PERF401 - a comprehension would lose them at an error
     if stream.finish != 'complete':
         return items, False
-    kept[question] = items
-    return items, True
+    kept[question] = stream.output  # `items` may have one of an attempt that was rejected
+    return stream.output, True

@@ -1,8 +1,8 @@
 """Show an answer, and say at every moment what goes on.
 
-`show` is called with each piece of text, and `status` whenever it changes: 'waiting' for the model, 'thinking', the
-name of the tool that works, 'writing'. At the end it is 'complete', 'cut off' if the provider hung up, or 'failed'. An
-error is for the caller all the same.
+`show` is called with each piece of text, and `status` whenever it changes (the same again does no harm): 'waiting' for
+the model, 'thinking', the name of the tool that works, 'writing'. At the end it is 'complete', 'cut off' if the
+provider hung up, or 'failed'. An error is for the caller all the same.
 """
 
 from __future__ import annotations

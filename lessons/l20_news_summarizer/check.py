@@ -183,6 +183,15 @@ async def check_a_summary_that_is_cut_off_is_none(exercise: Exercise) -> None:
     kept_what_came(await Summarized(Page(body=HTML), *script).by(exercise))
 
 
+async def check_half_a_title_is_none(exercise: Exercise) -> None:
+    script = [ToolCall('final_result', HALF[: HALF.index(' is back')], pieces=3), Stall()]
+    report = (await Summarized(Page(body=HTML), *script).by(exercise)).report
+    assert 'title' not in report.came, (
+        f'Of "The café is back", "The café" had come, and the report has {report.came}. A value that is there may be '
+        'half of it: ask for its state.'
+    )
+
+
 def kept_what_came(done: Summarized) -> None:
     report = done.report
     assert report.summary is None, f'Half of the summary came, and you give it back as if it were one: {report}'

@@ -13,6 +13,7 @@ CUT = Fail(ModelConnectionError('scripted', 'The connection was reset'))
 WHOLE = 'The boat leaves at nine, from the old harbour.'
 START: list[Step | str] = ['The boat ', 'leaves at ', 'nine, ']
 REST: list[Step | str] = ['from the ', 'old harbour.']
+LOOK = 'I book it. '
 
 
 class Asked:
@@ -56,10 +57,11 @@ class Asked:
         """What is on the screen, without breaks of lines."""
         return ' '.join(self.screen.text.split())
 
-    def answered(self, what: str) -> None:
-        """See to it that all of the answer is there, once."""
+    def answered(self, what: str, before: str = '') -> None:
+        """See to it that all of the answer is there, once, on the screen after what was said before it."""
         assert self.raised is None, f'{what}, and asking again would have helped: you raise {self.raised!r}.'
-        assert self.shown == WHOLE, f'{what}. The screen is to show {WHOLE!r}, and shows {self.shown!r}.'
+        seen = before + WHOLE
+        assert self.shown == seen, f'{what}. The screen is to show {seen!r}, and shows {self.shown!r}.'
         assert self.said == WHOLE, f'{what}. The answer is {WHOLE!r}, and you give back {self.said!r}.'
 
 
@@ -71,7 +73,7 @@ async def check_a_whole_answer_is_shown_and_given_back(exercise: Exercise) -> No
 
 
 async def check_a_tool_does_not_run_again(exercise: Exercise) -> None:
-    asked = await Asked([ToolCall('book', {'to': 'Farland'})], [*START, CUT], REST).by(exercise)
+    asked = await Asked([LOOK, ToolCall('book', {'to': 'Farland'})], [*START, CUT], REST).by(exercise)
     assert len(asked.model.requests) > 2, f'The answer was cut off after a tool, and you gave up: {asked.raised!r}.'
     parts = [part.part_kind for request in asked.model.requests[2:] for m in request.messages for part in m.parts]
     assert 'tool-return' in parts, (
@@ -79,7 +81,7 @@ async def check_a_tool_does_not_run_again(exercise: Exercise) -> None:
         'where nothing is booked yet, so it will book again. It is the last response that is missing, not the run.'
     )
     assert len(asked.booked) == 1, f'The tool ran {len(asked.booked)} times, and each time something was booked.'
-    asked.answered('The answer was cut off after a tool')
+    asked.answered('The answer was cut off after a tool', before=LOOK)
 
 
 async def check_an_answer_that_is_cut_off_goes_on(exercise: Exercise) -> None:

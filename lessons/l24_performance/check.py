@@ -67,8 +67,8 @@ async def check_the_answers_are_shown_as_they_come(exercise: Exercise) -> None:
         text = ''.join(piece for _, piece in shown)
         assert text == ANSWER, f'The answer to {question!r} is {ANSWER!r}, and what is shown is {text!r}.'
         assert shown[0][0] < 0.2, (
-            f'The first word on {question!r} came after 0.1 s, and is shown after {shown[0][0]:.1f} s. To gather is to '
-            'wait for all of them.'
+            f'The first word on {question!r} takes 0.1 s, and is shown after {shown[0][0]:.1f} s. To gather is to wait '
+            'for all of them, and a loop over the questions asks one after the other.'
         )
         assert len(shown) >= 8, f'The answer came in {len(PIECES)} pieces, and is shown in {len(shown)}.'
 

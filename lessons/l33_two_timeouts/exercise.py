@@ -1,6 +1,7 @@
 """Read the lines of an event stream, as httpx's `response.aiter_lines()` gives them, and show each piece of text.
 
-A line `data: TEXT` holds a piece. All others are none: empty lines, and comments such as `: ping`.
+A line `data: TEXT` holds a piece. All others are none: empty lines, comments such as `: ping`, and a `data: ` without
+text.
 Give back how it ended, and the text that came. It ended 'complete', or 'silent' after ten seconds without a piece, or
 'total' after two minutes. Close `lines` in each case. However long `show` takes, it is no silence.
 """

@@ -81,6 +81,7 @@ def check_all_forms_that_the_standard_allows_are_read(exercise: Exercise) -> Non
         'no space after the colon': ('data:one\n\ndata:  two\n\n', ['one', ' two']),
         'a space at the end, which is data': ('data: one \n\ndata: two\t\r\n\r\n', ['one ', 'two\t']),
         'other fields and comments': ('event: x\nretry: 9\n: data: no\ndatum: no\ndata: one\n\n\n\n', ['one']),
+        'characters that only str.splitlines takes for line ends': ('data: one\u2028two\x0b\n\n', ['one\u2028two\x0b']),
         'an empty line of data': ('data\n\ndata: one\ndata:\n\n', ['', 'one\n']),
     }
     for name, (wire, expected) in forms.items():

@@ -96,6 +96,19 @@ async def check_two_questions_are_two_answers(exercise: Exercise) -> None:
     assert len(model.requests) == 2, f'There were two questions, and the model was asked {len(model.requests)} times.'
 
 
+async def check_the_end_of_the_server_stops_the_model(exercise: Exercise) -> None:
+    # What is left over when the loop ends is told by this check, and not by the garbage collector.
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    model, app = new(exercise, 'one ', 'two ', Stall())
+    async with serving(app) as client:
+        await Page(client).watch(LONG, lambda shown: shown == 'one two ')
+    await asyncio.sleep(1)
+    assert model.requests[0].closed, (
+        'The server has ended, and the model is still asked. What outlives its connection has to be ended with the '
+        'application: Starlette(..., lifespan=...).'
+    )
+
+
 async def check_an_answer_that_is_not_here_any_more_is_not_begun_anew(exercise: Exercise) -> None:
     _, app = new(exercise, *WORDS)
     async with serving(app) as client:
@@ -117,5 +130,5 @@ async def check_a_page_that_stays_away_stops_the_model(exercise: Exercise) -> No
         page = Page(client)
         await page.watch(LONG, lambda shown: shown == 'one two ')
         page.source.close()
-        await asyncio.sleep(60)
+        await asyncio.sleep(70)  # a minute, and some time to notice
         assert model.requests[0].closed, 'The page has been away for a minute, and the model is still asked.'

@@ -3,7 +3,7 @@
 The data of each is one JSON object: {"type": "text", "text": "..."} for each new piece, {"type": "end"} at the end, as
 in lesson 11. The page never closes its EventSource, and its network is bad. However often it connects again for one
 answer, the model is to be asked once, and the page to get each piece once, also those that were written while it was
-away. If it stays away for a minute, the model is to stop.
+away. If it stays away for a minute, or the server ends, the model is to stop.
 """
 
 from __future__ import annotations

@@ -140,6 +140,20 @@ async def check_text_is_text(exercise: Exercise) -> None:
     )
 
 
+async def check_a_cancelled_drawing_is_cancelled(exercise: Exercise) -> None:
+    page, drawn = Page(*WORDS), list[str]()
+    with Screen():
+        shown = exercise.call('show', page.agent, 'Count!', drawn.append, asyncio.Event())
+        task = asyncio.create_task(shown)
+        await asyncio.sleep(0.25)
+        task.cancel()
+        await asyncio.wait([task])
+    assert task.cancelled(), (
+        'The task was cancelled, and your function returned as if nothing had been. A cancellation is no error of the '
+        'provider: whoever cancels waits for it (lesson 13).'
+    )
+
+
 def looks_like(page: Page, text: str, what: str) -> None:
     seen = Seen(page.drawn[-1][1])
     assert CURSOR not in seen.text + seen.remarks, f'{what}, and the cursor still says that more is to come.'

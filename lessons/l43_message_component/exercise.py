@@ -6,7 +6,7 @@
 - Stopped (`stop` is set, which you notice with the next piece), cut off or failed: what came, then a remark in `<i>`.
 
 Nothing of that but the text is the model's: neither placeholder nor cursor nor remark is for the history. And the text
-is text, not HTML. No error leaves the function.
+is text, not HTML. No error leaves the function; a cancellation is none, and does.
 """
 
 from __future__ import annotations

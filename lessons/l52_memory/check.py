@@ -10,7 +10,7 @@ from pydantic_ai import Agent
 from pydantic_ai_streaming.course import Exercise, Shown
 from pydantic_ai_streaming.testing import ScriptedModel, reply
 
-ANSWER = 'The lighthouse\nkeeper counts  ships.\n\nTonight, one counts back; he puts out the lamp. '
+ANSWER = 'The lighthouse\nkeeper counts    ships.\n\nTonight, one counts back; he puts out the lamp. '
 PIECES = 800
 LONG = [f'number {number:03}, ' for number in range(PIECES)]
 MOST = 1_000_000  # bytes, of which a run itself takes some 150,000

@@ -56,7 +56,7 @@ def replacing(old: str, new: str) -> Callable[[str], str]:
     ('file', 'old', 'new', 'answer'),
     [
         ('lesson.py', 'characters printed', 'signs printed', 'lesson.py does not print what course.toml says:'),
-        ('lesson.py', 'async def main', 'async def mane', "lesson.py, raised AttributeError: module"),
+        ('lesson.py', 'async def main', 'async def mane', "lesson.py raised AttributeError: module"),
         ('exercise.py', 'stream_text()', 'stream_text(delta=True)', 'first piece'),
         ('exercise.py', 'stream_text()', 'stream_txt()', 'the starter fails with an error'),
         ('exercise.py', 'stream_text():', 'stream_text()', 'the starter fails with an error'),

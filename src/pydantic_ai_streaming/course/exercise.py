@@ -97,14 +97,14 @@ def told(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError):
         return f'{path.name}, line {error.lineno}, is not Python: {error.msg}.'
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
-    where = f'{path.name}, line {lines[-1]}' if lines else path.name
+    where = f'{path.name}, line {lines[-1]},' if lines else path.name
     if isinstance(error, NotImplementedError):
-        return f'{where}: this is still to be written{f" ({error})" if str(error) else ""}.'
+        return f'{where.rstrip(",")}: this is still to be written{f" ({error})" if str(error) else ""}.'
     # What needs an extra of this package raises an ImportError of its own, whose cause names the package.
     lacking = error if isinstance(error, ModuleNotFoundError) else error.__cause__
     package = (lacking.name or '').partition('.')[0] if isinstance(lacking, ModuleNotFoundError) else ''
     if package in PACKAGES:
         how = 'make .venv/.installed' if in_checkout() else f'pip install {PACKAGES[package]}'
-        return f'{where}, needs {package}, which is not installed: {how}'
+        return f'{where} needs {package}, which is not installed: {how}'
     first = (str(error).strip().splitlines() or [''])[0].rstrip('.')
-    return f'{where}, raised {type(error).__name__}{f": {first}" if first else ""}.'
+    return f'{where} raised {type(error).__name__}{f": {first}" if first else ""}.'
