@@ -121,20 +121,22 @@ def test_an_error_about_a_type_has_the_right_article() -> None:
         RunStream(5)  # pyright: ignore[reportCallIssue, reportArgumentType] - what it is about
 
 
-@pytest.mark.parametrize('way', ['text', 'paced', 'get_output', 'tool_calls', 'merged'])
-def test_a_stream_that_is_read_in_another_event_loop_says_so_and_does_not_wait_for_ever(way: str) -> None:
+@pytest.mark.parametrize('way', ['text', 'paced', 'get_output', 'tool_calls', 'stop', 'merged', 'stop merged'])
+def test_a_stream_that_is_used_in_another_event_loop_says_so_and_does_not_wait_for_ever(way: str) -> None:
     async def read(stream: Any) -> None:
         if way == 'get_output':
             await stream.get_output()
         elif way == 'tool_calls':
             await anext(stream.tool_calls())
+        elif 'stop' in way:
+            await stream.stop()
         else:
             async for _ in stream.text(smoothing=Smoothing() if way == 'paced' else None):
                 pass
 
     async def main() -> None:
         stream: Any = RunStream(Agent(ScriptedModel(['Said', Stall()])).run_stream_events('Go'))
-        async with merge({'one': stream}) if way == 'merged' else stream as stream:
+        async with merge({'one': stream}) if 'merged' in way else stream as stream:
             await anext(stream.text())
             with pytest.raises(StreamUsageError, match=r'another event loop.*run_coroutine_threadsafe'):
                 await asyncio.to_thread(asyncio.run, asyncio.wait_for(read(stream), 5))

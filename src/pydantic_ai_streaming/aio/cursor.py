@@ -9,13 +9,13 @@ from typing import Generic, NoReturn, TypeVar
 from ..core.record import Record, Signal
 from ..errors import StreamUsageError
 
-__all__ = ['Cursor', 'InAnotherLoopError']
+__all__ = ['Cursor', 'InAnotherLoopError', 'running_in']
 
 T = TypeVar('T')
 
 
 class InAnotherLoopError(StreamUsageError):
-    """Somebody would wait for a record in another event loop than that in which it grows."""
+    """Somebody would wait for a stream, or stop it, in another event loop than that in which it lives."""
 
 
 class Cursor(AsyncIterator[T], Generic[T]):
@@ -52,7 +52,7 @@ class Cursor(AsyncIterator[T], Generic[T]):
             if record.closed:
                 self.end()
             # `wait` without its timer, written out: this is done for each event of each view.
-            changed = self._loop().create_future()
+            changed = running_in(record.home).create_future()
             record.watch(changed)
             try:
                 await changed
@@ -105,7 +105,7 @@ class Cursor(AsyncIterator[T], Generic[T]):
 
         Returns whether there was a change.
         """
-        loop = self._loop()
+        loop = running_in(self._record.home)
         changed: asyncio.Future[bool | None] = loop.create_future()
         self._record.watch(changed)
         timer = None if until is None else loop.call_at(until, _give_up, changed)
@@ -116,16 +116,25 @@ class Cursor(AsyncIterator[T], Generic[T]):
                 timer.cancel()
             self._record.unwatch(changed)
 
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop to wait in. In another one than the record's, nothing would wake who waits."""
-        loop, home = asyncio.get_running_loop(), self._record.home
-        if home is not None and home is not loop:
-            raise InAnotherLoopError(
-                'This stream lives in another event loop, and what is still to come can be waited for there only: read '
-                'it there, from another thread with asyncio.run_coroutine_threadsafe(...), or use run_stream_sync '
-                'where there is no `await`.'
-            )
-        return loop
+
+def running_in(home: object) -> asyncio.AbstractEventLoop:
+    """The event loop that runs.
+
+    Args:
+        home: The one in which a stream lives; `None` for any.
+
+    Raises:
+        StreamUsageError: It is another one: nothing would wake who waits for the stream here, and a task is not ended
+            from another thread.
+    """
+    loop = asyncio.get_running_loop()
+    if home is not None and home is not loop:
+        raise InAnotherLoopError(
+            'This stream lives in another event loop, and can be waited for and stopped there only: do it there, from '
+            'another thread with asyncio.run_coroutine_threadsafe(...), or use run_stream_sync where there is no '
+            '`await`.'
+        )
+    return loop
 
 
 def _give_up(changed: asyncio.Future[bool | None]) -> None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, cast
 
 from ..aio.closing import over
-from ..aio.cursor import Cursor
+from ..aio.cursor import Cursor, running_in
 from ..core.pacing import Smoothing
 from ..core.record import Record
 from ..core.wording import a
@@ -236,7 +236,7 @@ class Merged(MergedOnly, Generic[K, OutputT]):
             *names: Which; all by default.
 
         Raises:
-            StreamUsageError: The runs have not started.
+            StreamUsageError: The runs have not started, or go on in another event loop.
             KeyError: There is no run of that name.
         """
         self._started()
@@ -244,6 +244,8 @@ class Merged(MergedOnly, Generic[K, OutputT]):
             if name not in self._lanes:
                 raise KeyError(f'No run is named {name!r}: there are {", ".join(map(repr, self._lanes))}')
         tasks = [self._tasks[name] for name in names or self._lanes]
+        for task in tasks:
+            running_in(None if task.done() else task.get_loop())
         self._cancel(names or self._lanes)
         if self in _inside.get():
             # A tool or a hook of one of the runs: waiting for them would be waiting for itself.

@@ -19,7 +19,7 @@ from pydantic_ai.run import AgentRunResultEvent
 
 from ..aio.clock import running_loop
 from ..aio.closing import over
-from ..aio.cursor import Cursor
+from ..aio.cursor import Cursor, running_in
 from ..core.deadlines import Deadlines, Due
 from ..core.record import Record
 from ..core.stats import StreamStats
@@ -53,7 +53,6 @@ to be invalid, and it was stopped for that; it failed."""
 
 SURFACE_AFTER = 0.025
 """Seconds that a run gets to unwind before views learn of a deadline all the same."""
-
 
 _inside: ContextVar[tuple[object, ...]] = ContextVar('pydantic_ai_streaming_inside', default=())
 """The runs that the current task is a part of."""
@@ -162,6 +161,7 @@ class Pump(RequestObserver, Generic[OutputT]):
         With `patience` (seconds) it waits no longer than that, and then views end although the run does not.
         """
         if not self._task.done() and not self._task.cancelling():
+            running_in(self._loop)
             self._task.cancel()
         if self in _inside.get():
             # A tool or a hook of the run itself: waiting for the run would be waiting for itself.
