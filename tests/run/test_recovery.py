@@ -135,6 +135,16 @@ async def test_a_model_that_thinks_again_before_it_goes_on_grows_a_second_text()
     ]
 
 
+async def test_a_model_that_begins_with_all_that_it_has_said_before_it_thought_again_repeats_nothing() -> None:
+    model = ScriptedModel(
+        ['The quick ', cut()],
+        [Thinking('Hm. '), 'brown fox ', cut()],
+        [Thinking('Well. '), 'The quick brown fox jumps.'],
+    )
+    async with RunStream(Agent(model).run_stream_events('Go'), recovery=Recovery(requests=3)) as stream:
+        assert ''.join(await read(stream)) == WHOLE
+
+
 async def test_a_continuation_may_break_off_too() -> None:
     model = ScriptedModel(['The quick ', cut()], ['brown fox ', Stall()], ['jumps.'])
     async with RunStream(

@@ -84,8 +84,8 @@ class Splice:
         self.plain = False
         if step == 'continue':
             self._kept = response.parts
-            last = self._kept[-1]
-            self._overlap = Overlap(_text(last))
+            # The model is sent all texts of it, and may begin with any of them.
+            self._overlap = Overlap(''.join(map(_text, self._kept)))
         else:
             yield from self._end_open(response.parts, None)
             self._kept, self._overlap, self._final_told = (), None, False
