@@ -17,12 +17,13 @@ from pydantic_ai.messages import (
     PartDeltaEvent,
     TextPart,
 )
-from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.usage import RequestUsage
 
 from ..reduce.events import StreamRecoveredEvent
 from ..reduce.recovery import Recovery, Step, asking_to_go_on, break_of, is_content, next_step
 from ..reduce.splicing import Splice
+from .observers import ModelNames
 
 __all__ = ['RecoveringResponse']
 
@@ -39,8 +40,8 @@ class RecoveringResponse(StreamedResponse):
     Args:
         recovery: The settings.
         attempt: Asks a provider.
-        model: The run's own model.
-        messages: What it is asked with.
+        names: Tells who is asked.
+        messages: What the model is asked with.
         parameters: The parameters of the request.
         told: Called with the event of each recovery, before it comes in the stream.
         text_is_data: Whether the text of the response is a document.
@@ -51,7 +52,7 @@ class RecoveringResponse(StreamedResponse):
         recovery: Recovery,
         attempt: Attempt,
         *,
-        model: Model,
+        names: Callable[[], ModelNames],
         messages: list[ModelMessage],
         parameters: ModelRequestParameters,
         told: Callable[[StreamRecoveredEvent], None],
@@ -60,7 +61,7 @@ class RecoveringResponse(StreamedResponse):
         super().__init__(model_request_parameters=parameters)
         self._recovery = recovery
         self._attempt = attempt
-        self._model = model
+        self._names = names
         self._messages = messages
         self._told = told
         self._text_is_data = text_is_data
@@ -174,11 +175,11 @@ class RecoveringResponse(StreamedResponse):
 
     def _note_failure(self, error: Exception) -> None:
         now = datetime.now(UTC)
-        current = self._current
+        current, names = self._current, self._names()
         self._failed.append(
             ModelRequestAttempt(
-                model_name=self._model.model_name if current is None else current.model_name,
-                provider_name=self._model.system if current is None else current.provider_name,
+                model_name=names.requested if current is None else current.model_name,
+                provider_name=names.provider if current is None else current.provider_name,
                 outcome='error',
                 error=f'{type(error).__name__}: {error}',
                 timestamp=self._begun_at,
@@ -193,7 +194,7 @@ class RecoveringResponse(StreamedResponse):
     def get(self) -> ModelResponse:
         """The response so far, all attempts taken together."""
         current = self._current
-        response = ModelResponse(parts=[], model_name=self._model.model_name) if current is None else current.get()
+        response = ModelResponse(parts=[], model_name=self._names().requested) if current is None else current.get()
         parts = self._splice.parts(response.parts)
         if self._over and not parts and self._said is not None:
             # Nothing has come of the last attempt: what an earlier one has brought is not lost.
@@ -237,7 +238,7 @@ class RecoveringResponse(StreamedResponse):
     @property
     def model_name(self) -> str:
         """The model that was asked last."""
-        return self._model.model_name if self._current is None else self._current.model_name
+        return (self._names().requested or '') if self._current is None else self._current.model_name
 
     @property
     def provider_name(self) -> str | None:

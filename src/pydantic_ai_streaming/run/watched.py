@@ -71,7 +71,7 @@ class WatchedModel(WrapperModel):
                 lambda number, asked: self._attempt(
                     number, asked, model_settings, model_request_parameters, run_context
                 ),
-                model=self.wrapped,
+                names=lambda: watch.names,
                 messages=messages,
                 parameters=model_request_parameters,
                 told=watch.observer.response_recovered,

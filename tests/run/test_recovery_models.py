@@ -1,0 +1,43 @@
+"""A response that another model goes on with: what that one is asked with, and who is named for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import ModelConnectionError
+from pydantic_ai.messages import ModelResponse
+from pydantic_ai.settings import ModelSettings
+
+from pydantic_ai_streaming import Recovery, RunStream
+from pydantic_ai_streaming.testing import Fail, ScriptedModel
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.no_task_left]
+
+
+class NamedModel(ScriptedModel):
+    """A scripted model with a name of its own."""
+
+    def __init__(self, name: str, *responses: Any, settings: ModelSettings | None = None) -> None:
+        super().__init__(*responses, settings=settings)
+        self._name = name
+
+    @property
+    def model_name(self) -> str:
+        return self._name
+
+
+def cut() -> Fail:
+    return Fail(ModelConnectionError('scripted', 'Connection error.'))
+
+
+async def test_a_request_that_fails_before_it_has_begun_is_told_of_the_model_that_was_asked() -> None:
+    own, second, third = NamedModel('own', [cut()]), NamedModel('second', [cut()]), NamedModel('third', ['Hi.'])
+    run = Agent(own).run_stream_events('Go')
+    async with RunStream(run, recovery=Recovery(fallback=[second, third])) as stream:
+        await stream.get_output()
+    reply = stream.messages[-1]
+    assert isinstance(reply, ModelResponse)
+    assert reply.model_name == 'third'
+    assert [attempt.model_name for attempt in reply.failed_attempts or ()] == ['own', 'second']
