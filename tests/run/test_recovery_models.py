@@ -41,3 +41,13 @@ async def test_a_request_that_fails_before_it_has_begun_is_told_of_the_model_tha
     assert isinstance(reply, ModelResponse)
     assert reply.model_name == 'third'
     assert [attempt.model_name for attempt in reply.failed_attempts or ()] == ['own', 'second']
+
+
+async def test_another_model_has_its_own_settings_and_those_of_the_run() -> None:
+    own = ScriptedModel([cut()], settings=ModelSettings(temperature=0.9, top_p=0.3))
+    other = ScriptedModel(['Hi.'], settings=ModelSettings(temperature=0.1))
+    run = Agent(own).run_stream_events('Go', model_settings=ModelSettings(max_tokens=7))
+    async with RunStream(run, recovery=Recovery(fallback=[other])) as stream:
+        await stream.get_output()
+    assert own.requests[0].settings == {'temperature': 0.9, 'top_p': 0.3, 'max_tokens': 7}
+    assert other.requests[0].settings == {'temperature': 0.1, 'max_tokens': 7}

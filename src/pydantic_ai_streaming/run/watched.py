@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_ai.exceptions import UnexpectedModelBehavior, UserError
 from pydantic_ai.messages import ModelMessage
@@ -101,6 +101,7 @@ class WatchedModel(WrapperModel):
         if self._has_fallback and watch.recovery is not None:
             model = infer_model(watch.recovery.model(number, self.wrapped))
             messages = model.prepare_messages(messages, parameters)
+            settings = settings if model is self.wrapped else _without(settings, self.wrapped.settings)
         watch.asking(model, settings, parameters)
         watch.observer.request_opened(messages)
         try:
@@ -129,6 +130,17 @@ class WatchedModel(WrapperModel):
             raise
         finally:
             watch.detach()
+
+
+def _without(settings: ModelSettings | None, own: ModelSettings | None) -> ModelSettings | None:
+    """The settings of a request without those that a model has brought along.
+
+    pydantic-ai merges them before it asks. Another model brings its own, which they would override.
+    """
+    if not settings or not own:
+        return settings
+    kept = {key: value for key, value in settings.items() if key not in own or own[key] != value}
+    return cast('ModelSettings', kept)
 
 
 async def _whole(
