@@ -23,11 +23,13 @@ from pydantic_ai_streaming import (
     StreamTruncated,
     run_stream_sync,
 )
+from pydantic_ai_streaming.capabilities import SmoothText
 from pydantic_ai_streaming.reduce.history import INTERRUPTED
 from pydantic_ai_streaming.reduce.recovery import GO_ON
 from pydantic_ai_streaming.testing import (
     EndEarly,
     Fail,
+    Finish,
     Response,
     ScriptedModel,
     Stall,
@@ -155,6 +157,31 @@ async def test_a_continuation_may_break_off_too() -> None:
     last = stream.messages[-1]
     assert isinstance(last, ModelResponse)
     assert len(last.failed_attempts or ()) == 2
+
+
+@pytest.mark.parametrize('recovery', [None, Recovery(by='restart'), Recovery(by='continue')])
+@every_driver
+async def test_a_connection_that_is_cut_after_the_finish_reason_has_brought_all(
+    recovery: Recovery | None, driver: str
+) -> None:
+    model = ScriptedModel([WHOLE, Finish(), cut()])
+    async with RunStream(getattr(Agent(model), driver)('Go'), recovery=recovery) as stream:
+        assert await read(stream) == [WHOLE]
+    assert (stream.finish, stream.output, len(model.requests)) == ('complete', WHOLE, 1)
+    assert texts(stream.messages) == ['Go', WHOLE]
+
+
+async def test_run_stream_takes_back_what_was_shown_though_smoothing_held_back_the_rest() -> None:
+    model = ScriptedModel([*BEGUN, cut()], [*BEGUN, 'jumps.'])
+    agent = Agent(model, capabilities=[SmoothText()])
+    async with RunStream(agent.run_stream('Go'), recovery=Recovery(by='restart')) as stream:
+        screen = ''
+        async for piece in stream.text():
+            if isinstance(piece, Retraction):
+                assert screen.endswith(piece.event.text)
+                screen = screen.removesuffix(piece.event.text)
+            screen += piece
+    assert screen == WHOLE
 
 
 @pytest.mark.parametrize('by', ['restart', 'continue'])

@@ -24,7 +24,7 @@ from pydantic_ai.capabilities import (
     WrapRunHandler,
     WrapToolExecuteHandler,
 )
-from pydantic_ai.exceptions import ModelRetry
+from pydantic_ai.exceptions import ModelConnectionError, ModelRetry
 from pydantic_ai.messages import (
     AgentStreamEvent,
     ModelMessage,
@@ -334,9 +334,12 @@ class ModelWatch(AbstractCapability[Any]):
             except asyncio.CancelledError:
                 if not self._ours(task):
                     raise
-                if self._failure is not None:
-                    self.beat.puller = None
-                    raise self._failed() from None
+                self._fail()
+                break
+            except ModelConnectionError:
+                # The model has said all: that its connection ends badly is as little as that it stays open.
+                if not self.finished:
+                    raise
                 break
             beat.puller = None
             # `is_more`, with no call for text: there may be many events.
@@ -363,6 +366,12 @@ class ModelWatch(AbstractCapability[Any]):
             return False
         self._ending = False
         return True
+
+    def _fail(self) -> None:
+        """Fail with what the response was ended with, if it is a failure."""
+        if self._failure is not None:
+            self.beat.puller = None
+            raise self._failed() from None
 
     def _failed(self) -> Exception:
         failure, self._failure = self._failure, None
