@@ -94,8 +94,8 @@ class Driver(Generic[OutputT]):
         """
         if event.step != 'restart':
             return event
-        if isinstance(self._source, _Text):
-            self._source.differences = Differences()
+        if self._source is not None:
+            self._source.begin_anew()
         return replace(event, text=shown)
 
     def history(self) -> History | None:
@@ -108,6 +108,7 @@ class Driver(Generic[OutputT]):
 
 
 class _Source(Protocol):
+    def begin_anew(self) -> None: ...
     def history(self) -> History | None: ...
     def usage(self) -> RunUsage: ...
 
@@ -125,6 +126,9 @@ class _Events(Generic[OutputT]):
                 result = event.result
             sink(event)
         return result
+
+    def begin_anew(self) -> None:
+        """The events say it themselves."""
 
     def history(self) -> History | None:
         try:
@@ -145,16 +149,20 @@ class _Text(Generic[OutputT]):
     def __init__(self, streamed: StreamedRunResult[Any, OutputT]) -> None:
         self._streamed = streamed
         self._partial: ModelResponse | None = None
-        self.differences = Differences()
+        self._differences = Differences()
 
     async def read(self, sink: Sink) -> OutputT:
         async for response in self._streamed.stream_response(debounce_by=None):
             self._partial = response
-            for event in self.differences.feed(response):
+            for event in self._differences.feed(response):
                 sink(event)
         output = await self._streamed.get_output()
         self._partial = None
         return output
+
+    def begin_anew(self) -> None:
+        """What the response has from now on has not been told."""
+        self._differences = Differences()
 
     def history(self) -> History:
         history = History.of(self._streamed.all_messages(), self._streamed.new_messages())

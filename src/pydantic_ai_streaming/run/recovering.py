@@ -178,7 +178,7 @@ class RecoveringResponse(StreamedResponse):
         current, names = self._current, self._names()
         self._failed.append(
             ModelRequestAttempt(
-                model_name=names.requested if current is None else current.model_name,
+                model_name=(names.requested or '') if current is None else current.model_name,
                 provider_name=names.provider if current is None else current.provider_name,
                 outcome='error',
                 error=f'{type(error).__name__}: {error}',
