@@ -45,6 +45,7 @@ class RecoveringResponse(StreamedResponse):
         parameters: The parameters of the request.
         told: Called with the event of each recovery, before it comes in the stream.
         text_is_data: Whether the text of the response is a document.
+        fail: Ends the request that is waited for with an error.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class RecoveringResponse(StreamedResponse):
         parameters: ModelRequestParameters,
         told: Callable[[StreamRecoveredEvent], None],
         text_is_data: Callable[[], bool],
+        fail: Callable[[Exception], object],
     ) -> None:
         super().__init__(model_request_parameters=parameters)
         self._recovery = recovery
@@ -65,6 +67,7 @@ class RecoveringResponse(StreamedResponse):
         self._messages = messages
         self._told = told
         self._text_is_data = text_is_data
+        self._fail = fail
         self._splice = Splice()
         self._number = 1
         self._said: ModelResponse | None = None
@@ -120,9 +123,18 @@ class RecoveringResponse(StreamedResponse):
                         yield told
             while self._announced:
                 yield self._announced.pop(0)
-            if self._cancelled:
+            if not await self._go_on(messages):
                 return
-            await self._open(messages)
+
+    async def _go_on(self, messages: list[ModelMessage]) -> bool:
+        """Ask again, unless the response is cancelled before or meanwhile. Returns whether it is not."""
+        if not self._cancelled:
+            try:
+                await self._open(messages)
+            except Exception:
+                if not self._cancelled:
+                    raise
+        return not self._cancelled
 
     async def _open(self, messages: list[ModelMessage]) -> None:
         while True:
@@ -222,9 +234,13 @@ class RecoveringResponse(StreamedResponse):
         return RequestUsage() if self._current is None else self._current.usage
 
     async def close_stream(self) -> None:
-        """Close the connection of the attempt that goes on."""
+        """Close the connection of the attempt that goes on, or end the one that is about to."""
+        # Whoever has stitched this response to others calls this, and not `cancel`.
+        self._cancelled = self._over = True
         if self._current is not None:
             await self._current.cancel()
+        else:
+            self._fail(ConnectionAbortedError('The response was cancelled before it went on.'))
 
     def get_stream_cancel_errors(self) -> tuple[type[BaseException], ...]:
         """The errors of a connection that is closed from here."""

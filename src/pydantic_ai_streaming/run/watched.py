@@ -76,6 +76,7 @@ class WatchedModel(WrapperModel):
                 parameters=model_request_parameters,
                 told=watch.observer.response_recovered,
                 text_is_data=lambda: watch.output_mode in ('native', 'prompted'),
+                fail=watch.fail_response,
             )
             watch.whole(recovering)
             try:
