@@ -185,8 +185,9 @@ async def test_run_stream_takes_back_what_was_shown_though_smoothing_held_back_t
 
 
 @pytest.mark.parametrize('by', ['restart', 'continue'])
-async def test_when_every_request_has_failed_nothing_that_came_is_lost(by: Any) -> None:
-    model = ScriptedModel([*BEGUN, cut()], [cut()], loop=True)
+@pytest.mark.parametrize('second', [[cut()], ['', cut()]])
+async def test_when_every_request_has_failed_nothing_that_came_is_lost(by: Any, second: list[Step | str]) -> None:
+    model = ScriptedModel([*BEGUN, cut()], second, loop=True)
     stream = RunStream(Agent(model).run_stream_events('Go'), recovery=Recovery(by=by))
     with pytest.raises(ModelConnectionError):
         async with stream:

@@ -208,7 +208,7 @@ class RecoveringResponse(StreamedResponse):
         current = self._current
         response = ModelResponse(parts=[], model_name=self._names().requested) if current is None else current.get()
         parts = self._splice.parts(response.parts)
-        if self._over and not parts and self._said is not None:
+        if self._over and self._said is not None and not any(map(is_content, parts)):
             # Nothing has come of the last attempt: what an earlier one has brought is not lost.
             parts = list(self._said.parts)
         if not self._failed:
