@@ -11,7 +11,8 @@ from pydantic_ai.messages import ModelResponse
 from pydantic_ai.settings import ModelSettings
 
 from pydantic_ai_streaming import Recovery, RunStream
-from pydantic_ai_streaming.testing import Fail, ScriptedModel
+from pydantic_ai_streaming.reduce.recovery import Step
+from pydantic_ai_streaming.testing import Fail, Finish, ScriptedModel
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.no_task_left]
 
@@ -51,3 +52,18 @@ async def test_another_model_has_its_own_settings_and_those_of_the_run() -> None
         await stream.get_output()
     assert own.requests[0].settings == {'temperature': 0.9, 'top_p': 0.3, 'max_tokens': 7}
     assert other.requests[0].settings == {'temperature': 0.1, 'max_tokens': 7}
+
+
+@pytest.mark.parametrize(
+    ('by', 'first', 'known_as'),
+    [('retry', [], 'second'), ('restart', ['The '], 'second'), ('continue', ['The '], None)],
+)
+async def test_a_reply_has_the_id_of_its_response_if_it_is_whole_by_itself(
+    by: Step, first: list[str], known_as: str | None
+) -> None:
+    model = ScriptedModel([*first, cut()], ['The quick fox.', Finish(provider_response_id='second')])
+    async with RunStream(Agent(model).run_stream_events('Go'), recovery=Recovery(by=by)) as stream:
+        assert await stream.get_output() == 'The quick fox.'
+    reply = stream.messages[-1]
+    assert isinstance(reply, ModelResponse)
+    assert reply.provider_response_id == known_as

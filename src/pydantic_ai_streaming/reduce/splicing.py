@@ -49,6 +49,11 @@ class Splice:
         self._overlap: Overlap | None = None
         self._overlap_index: int | None = None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the last attempt goes on from what came before it."""
+        return bool(self._kept)
+
     def note(self, event: object) -> None:
         """An event passes. Keeps which part is open."""
         kind = type(event)

@@ -215,11 +215,12 @@ class RecoveringResponse(StreamedResponse):
             return replace(response, state=self._state(response))
         attempts = [*self._failed, *(response.failed_attempts or ())]
         # What several requests have brought is known to no provider by an id.
+        known = not self._splice.goes_on and parts == response.parts
         return replace(
             response,
             parts=parts,
             failed_attempts=attempts,
-            provider_response_id=None,
+            provider_response_id=response.provider_response_id if known else None,
             state=self._state(response),
         )
 
