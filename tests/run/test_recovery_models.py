@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelConnectionError
 from pydantic_ai.messages import ModelResponse
+from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.settings import ModelSettings
 
 from pydantic_ai_streaming import Recovery, RunStream
@@ -67,3 +69,16 @@ async def test_a_reply_has_the_id_of_its_response_if_it_is_whole_by_itself(
     reply = stream.messages[-1]
     assert isinstance(reply, ModelResponse)
     assert reply.provider_response_id == known_as
+
+
+class Movie(BaseModel):
+    title: str
+
+
+async def test_prose_is_not_gone_on_from_with_a_document() -> None:
+    document = ModelProfile(supports_json_schema_output=True, default_structured_output_mode='native')
+    own, other = ScriptedModel(['Let me think. ', cut()]), ScriptedModel(['{"title": "Dune"}'], profile=document)
+    run = Agent(own, output_type=Movie).run_stream_events('Go')
+    async with RunStream(run, recovery=Recovery(fallback=[other])) as stream:
+        assert await stream.get_output() == Movie(title='Dune')
+    assert len(other.requests) == 1

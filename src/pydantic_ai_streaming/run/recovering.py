@@ -44,7 +44,7 @@ class RecoveringResponse(StreamedResponse):
         messages: What the model is asked with.
         parameters: The parameters of the request.
         told: Called with the event of each recovery, before it comes in the stream.
-        text_is_data: Whether the text of the response is a document.
+        text_is_data: Tells whether the text of the response is a document, if it goes on with the request of a number.
         fail: Ends the request that is waited for with an error.
     """
 
@@ -57,7 +57,7 @@ class RecoveringResponse(StreamedResponse):
         messages: list[ModelMessage],
         parameters: ModelRequestParameters,
         told: Callable[[StreamRecoveredEvent], None],
-        text_is_data: Callable[[], bool],
+        text_is_data: Callable[[int], bool],
         fail: Callable[[Exception], object],
     ) -> None:
         super().__init__(model_request_parameters=parameters)
@@ -164,7 +164,7 @@ class RecoveringResponse(StreamedResponse):
                 requests=self._number,
                 shown=shown,
                 response=said,
-                text_is_data=self._text_is_data(),
+                text_is_data=self._text_is_data(self._number + 1),
             )
         if step is None:
             self._over = True

@@ -7,9 +7,7 @@ the connection stays open, nor that a stream ended without one. A capability see
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 from weakref import WeakSet
@@ -49,7 +47,7 @@ from ..reduce.recovery import Recovery
 from ..reduce.truncation import is_truncated
 from .beat import Beat, is_more
 from .observers import ModelNames
-from .watched import WatchedModel
+from .watched import WatchedModel, output_mode
 
 __all__ = ['ModelWatch', 'OnTruncation', 'RequestObserver']
 
@@ -194,15 +192,7 @@ class ModelWatch(AbstractCapability[Any]):
         self._reply = self._rejection = None
         self.names = ModelNames(model.system, model.model_name)
 
-        def resolved() -> OutputMode:
-            if parameters.output_mode != 'auto':
-                return parameters.output_mode
-            # What the model makes of it when it is asked; a second time, so its warnings were given already.
-            with warnings.catch_warnings(action='ignore'), suppress(Exception):
-                return model.prepare_request(settings, parameters)[1].output_mode
-            return 'auto'
-
-        self._output_mode = resolved
+        self._output_mode = lambda: output_mode(model, settings, parameters)
 
     @property
     def output_mode(self) -> OutputMode:
