@@ -162,7 +162,8 @@ class ToolWatch:
         if number is None:
             return None
         call = self.calls[number]
-        if call.state != 'calling' or (call.arguments and not _is_whole(call.arguments)):
+        args = getattr(event.part, 'args', None)
+        if call.state != 'calling' or (isinstance(args, str) and args and not _is_whole(args)):
             # A part ends in the middle of its arguments too, where a response breaks off. What the model itself has
             # left unfinished is told as called when pydantic-ai looks at it.
             return None
