@@ -106,12 +106,18 @@ def test_a_model_can_go_on_from_text_only(parts: list[ModelResponsePart], can: b
 
 def test_what_a_model_is_asked_to_go_on_with_ends_with_what_it_has_said_and_the_request() -> None:
     asked = ModelRequest(parts=[UserPromptPart('Capital of Peru?')], instructions='Be brief.')
-    said = ModelResponse(parts=[ThinkingPart('Hm.'), TextPart('The capital')], provider_response_id='r1')
+    said = ModelResponse(
+        parts=[ThinkingPart('Hm.'), TextPart('The capital', id='m1')],
+        provider_response_id='r1',
+        provider_details={'conversation_id': 'c1'},
+    )
     messages = asking_to_go_on([asked], said)
     assert messages[0] is asked
     partial, request = messages[1:]
     assert isinstance(partial, ModelResponse)
-    assert (partial.parts, partial.provider_response_id) == ([TextPart('The capital')], None)
+    # Nothing by which the provider would take it for something that it knows.
+    assert partial.parts == [TextPart('The capital')]
+    assert (partial.provider_response_id, partial.provider_details) == (None, None)
     assert isinstance(request, ModelRequest)
     assert isinstance(prompt := request.parts[0], UserPromptPart)
     assert (prompt.content, request.instructions) == (GO_ON, 'Be brief.')

@@ -23,11 +23,13 @@ from pydantic_ai_streaming import (
     StreamTruncated,
     run_stream_sync,
 )
+from pydantic_ai_streaming.capabilities import SmoothText
 from pydantic_ai_streaming.reduce.history import INTERRUPTED
 from pydantic_ai_streaming.reduce.recovery import GO_ON
 from pydantic_ai_streaming.testing import (
     EndEarly,
     Fail,
+    Finish,
     Response,
     ScriptedModel,
     Stall,
@@ -135,6 +137,16 @@ async def test_a_model_that_thinks_again_before_it_goes_on_grows_a_second_text()
     ]
 
 
+async def test_a_model_that_begins_with_all_that_it_has_said_before_it_thought_again_repeats_nothing() -> None:
+    model = ScriptedModel(
+        ['The quick ', cut()],
+        [Thinking('Hm. '), 'brown fox ', cut()],
+        [Thinking('Well. '), 'The quick brown fox jumps.'],
+    )
+    async with RunStream(Agent(model).run_stream_events('Go'), recovery=Recovery(requests=3)) as stream:
+        assert ''.join(await read(stream)) == WHOLE
+
+
 async def test_a_continuation_may_break_off_too() -> None:
     model = ScriptedModel(['The quick ', cut()], ['brown fox ', Stall()], ['jumps.'])
     async with RunStream(
@@ -147,9 +159,35 @@ async def test_a_continuation_may_break_off_too() -> None:
     assert len(last.failed_attempts or ()) == 2
 
 
+@pytest.mark.parametrize('recovery', [None, Recovery(by='restart'), Recovery(by='continue')])
+@every_driver
+async def test_a_connection_that_is_cut_after_the_finish_reason_has_brought_all(
+    recovery: Recovery | None, driver: str
+) -> None:
+    model = ScriptedModel([WHOLE, Finish(), cut()])
+    async with RunStream(getattr(Agent(model), driver)('Go'), recovery=recovery) as stream:
+        assert await read(stream) == [WHOLE]
+    assert (stream.finish, stream.output, len(model.requests)) == ('complete', WHOLE, 1)
+    assert texts(stream.messages) == ['Go', WHOLE]
+
+
+async def test_run_stream_takes_back_what_was_shown_though_smoothing_held_back_the_rest() -> None:
+    model = ScriptedModel([*BEGUN, cut()], [*BEGUN, 'jumps.'])
+    agent = Agent(model, capabilities=[SmoothText()])
+    async with RunStream(agent.run_stream('Go'), recovery=Recovery(by='restart')) as stream:
+        screen = ''
+        async for piece in stream.text():
+            if isinstance(piece, Retraction):
+                assert screen.endswith(piece.event.text)
+                screen = screen.removesuffix(piece.event.text)
+            screen += piece
+    assert screen == WHOLE
+
+
 @pytest.mark.parametrize('by', ['restart', 'continue'])
-async def test_when_every_request_has_failed_nothing_that_came_is_lost(by: Any) -> None:
-    model = ScriptedModel([*BEGUN, cut()], [cut()], loop=True)
+@pytest.mark.parametrize('second', [[cut()], ['', cut()]])
+async def test_when_every_request_has_failed_nothing_that_came_is_lost(by: Any, second: list[Step | str]) -> None:
+    model = ScriptedModel([*BEGUN, cut()], second, loop=True)
     stream = RunStream(Agent(model).run_stream_events('Go'), recovery=Recovery(by=by))
     with pytest.raises(ModelConnectionError):
         async with stream:
@@ -234,7 +272,8 @@ async def test_a_call_that_breaks_off_is_begun_anew_and_runs_once() -> None:
         assert stream.output == WHOLE
     assert asked == ['boats']
     assert [event.step for event in recovered(stream)] == ['restart']
-    assert [call.state for call in calls if call.number == 0][-1] == 'unfinished'
+    # Never `called`: its arguments were not whole.
+    assert list(dict.fromkeys(call.state for call in calls if call.number == 0)) == ['calling', 'unfinished']
 
 
 async def test_another_model_goes_on_with_the_messages_made_for_it() -> None:

@@ -47,9 +47,14 @@ class Digest:
         self._catch_up()
         return self._meter
 
+    @property
+    def response_text(self) -> str:
+        """The text of the last response so far."""
+        return self.text[self._response_start :]
+
     def rejection(self, reason: str, *, tool_name: str | None = None) -> AttemptRejectedEvent:
         """The event to record when the response that has just ended is rejected."""
-        text = self.text[self._response_start :]
+        text = self.response_text
         return AttemptRejectedEvent(
             attempt=self._attempts + 1, text=text, start=self._response_start, reason=reason, tool_name=tool_name
         )

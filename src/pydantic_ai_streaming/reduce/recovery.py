@@ -166,10 +166,10 @@ def is_content(part: object) -> bool:
 def asking_to_go_on(messages: Sequence[ModelMessage], said: ModelResponse) -> list[ModelMessage]:
     """The messages of a request, followed by what the model has said and the request to go on."""
     # Not the response that the provider knows by this id, but what has come of it; and thinking without an end is
-    # none that could be sent back.
-    partial = replace(
-        said, parts=[part for part in said.parts if isinstance(part, TextPart)], provider_response_id=None
-    )
+    # none that could be sent back. OpenAI refuses the id of a text without that of the thinking before it, and takes
+    # what follows a response in a conversation of its own to be all that is new.
+    texts = [replace(part, id=None) for part in said.parts if isinstance(part, TextPart)]
+    partial = replace(said, parts=texts, provider_response_id=None, provider_details=None)
     last = messages[-1] if messages else None
     note: list[Any] = [UserPromptPart(GO_ON)]
     # The instructions of a request are those of its last message.

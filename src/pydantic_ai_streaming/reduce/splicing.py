@@ -49,6 +49,11 @@ class Splice:
         self._overlap: Overlap | None = None
         self._overlap_index: int | None = None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the last attempt goes on from what came before it."""
+        return bool(self._kept)
+
     def note(self, event: object) -> None:
         """An event passes. Keeps which part is open."""
         kind = type(event)
@@ -84,8 +89,8 @@ class Splice:
         self.plain = False
         if step == 'continue':
             self._kept = response.parts
-            last = self._kept[-1]
-            self._overlap = Overlap(_text(last))
+            # The model is sent all texts of it, and may begin with any of them.
+            self._overlap = Overlap(''.join(map(_text, self._kept)))
         else:
             yield from self._end_open(response.parts, None)
             self._kept, self._overlap, self._final_told = (), None, False

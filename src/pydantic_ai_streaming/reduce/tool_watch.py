@@ -162,7 +162,10 @@ class ToolWatch:
         if number is None:
             return None
         call = self.calls[number]
-        if call.state != 'calling':
+        args = getattr(event.part, 'args', None)
+        if call.state != 'calling' or (isinstance(args, str) and args and not _is_whole(args)):
+            # A part ends in the middle of its arguments too, where a response breaks off. What the model itself has
+            # left unfinished is told as called when pydantic-ai looks at it.
             return None
         return self._keep(self._begin(call, now) if call.kind == 'native' else call.changed('called', now))
 
@@ -293,7 +296,7 @@ class ToolWatch:
 
 
 def _is_whole(arguments: str) -> bool:
-    if not arguments.endswith('}'):
+    if not arguments.rstrip().endswith('}'):
         return False
     try:
         from_json(arguments)

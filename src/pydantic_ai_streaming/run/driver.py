@@ -17,6 +17,7 @@ from pydantic_ai.usage import RunUsage
 from ..core.wording import a
 from ..errors import StreamUsageError
 from ..reduce.differences import Differences
+from ..reduce.events import StreamRecoveredEvent
 
 __all__ = ['Driver', 'History', 'Run']
 
@@ -85,6 +86,18 @@ class Driver(Generic[OutputT]):
         """Whether the events that go to the sink are those of the model, not made from what it has said so far."""
         return isinstance(self._source, _Events)
 
+    def recovered(self, event: StreamRecoveredEvent, shown: str) -> StreamRecoveredEvent:
+        """What to tell of a recovery where events are made from what the model has said so far.
+
+        A capability may have held back some of it, so what is taken back is what was `shown` of the response. What
+        comes then is told anew, though it may begin like what was there.
+        """
+        if event.step != 'restart':
+            return event
+        if self._source is not None:
+            self._source.begin_anew()
+        return replace(event, text=shown)
+
     def history(self) -> History | None:
         """The history so far, or `None` if the run has not begun."""
         return None if self._source is None else self._source.history()
@@ -95,6 +108,7 @@ class Driver(Generic[OutputT]):
 
 
 class _Source(Protocol):
+    def begin_anew(self) -> None: ...
     def history(self) -> History | None: ...
     def usage(self) -> RunUsage: ...
 
@@ -112,6 +126,9 @@ class _Events(Generic[OutputT]):
                 result = event.result
             sink(event)
         return result
+
+    def begin_anew(self) -> None:
+        """The events say it themselves."""
 
     def history(self) -> History | None:
         try:
@@ -132,16 +149,20 @@ class _Text(Generic[OutputT]):
     def __init__(self, streamed: StreamedRunResult[Any, OutputT]) -> None:
         self._streamed = streamed
         self._partial: ModelResponse | None = None
+        self._differences = Differences()
 
     async def read(self, sink: Sink) -> OutputT:
-        differences = Differences()
         async for response in self._streamed.stream_response(debounce_by=None):
             self._partial = response
-            for event in differences.feed(response):
+            for event in self._differences.feed(response):
                 sink(event)
         output = await self._streamed.get_output()
         self._partial = None
         return output
+
+    def begin_anew(self) -> None:
+        """What the response has from now on has not been told."""
+        self._differences = Differences()
 
     def history(self) -> History:
         history = History.of(self._streamed.all_messages(), self._streamed.new_messages())

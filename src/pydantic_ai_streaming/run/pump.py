@@ -339,7 +339,7 @@ class Pump(RequestObserver, Generic[OutputT]):
     def response_recovered(self, event: StreamRecoveredEvent) -> None:
         """The model is asked again. Where the events of the run are read, this one is among them."""
         if not self.driver.passes_events:
-            self._tell(event)
+            self._tell(self.driver.recovered(event, self.digest.response_text))
 
     def _rejected(self, reason: str, tool_name: str | None = None) -> None:
         self._tell(self.digest.rejection(reason, tool_name=tool_name))

@@ -17,12 +17,13 @@ from pydantic_ai.messages import (
     PartDeltaEvent,
     TextPart,
 )
-from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.usage import RequestUsage
 
 from ..reduce.events import StreamRecoveredEvent
 from ..reduce.recovery import Recovery, Step, asking_to_go_on, break_of, is_content, next_step
 from ..reduce.splicing import Splice
+from .observers import ModelNames
 
 __all__ = ['RecoveringResponse']
 
@@ -39,11 +40,12 @@ class RecoveringResponse(StreamedResponse):
     Args:
         recovery: The settings.
         attempt: Asks a provider.
-        model: The run's own model.
-        messages: What it is asked with.
+        names: Tells who is asked.
+        messages: What the model is asked with.
         parameters: The parameters of the request.
         told: Called with the event of each recovery, before it comes in the stream.
-        text_is_data: Whether the text of the response is a document.
+        text_is_data: Tells whether the text of the response is a document, if it goes on with the request of a number.
+        fail: Ends the request that is waited for with an error.
     """
 
     def __init__(
@@ -51,19 +53,21 @@ class RecoveringResponse(StreamedResponse):
         recovery: Recovery,
         attempt: Attempt,
         *,
-        model: Model,
+        names: Callable[[], ModelNames],
         messages: list[ModelMessage],
         parameters: ModelRequestParameters,
         told: Callable[[StreamRecoveredEvent], None],
-        text_is_data: Callable[[], bool],
+        text_is_data: Callable[[int], bool],
+        fail: Callable[[Exception], object],
     ) -> None:
         super().__init__(model_request_parameters=parameters)
         self._recovery = recovery
         self._attempt = attempt
-        self._model = model
+        self._names = names
         self._messages = messages
         self._told = told
         self._text_is_data = text_is_data
+        self._fail = fail
         self._splice = Splice()
         self._number = 1
         self._said: ModelResponse | None = None
@@ -119,9 +123,18 @@ class RecoveringResponse(StreamedResponse):
                         yield told
             while self._announced:
                 yield self._announced.pop(0)
-            if self._cancelled:
+            if not await self._go_on(messages):
                 return
-            await self._open(messages)
+
+    async def _go_on(self, messages: list[ModelMessage]) -> bool:
+        """Ask again, unless the response is cancelled before or meanwhile. Returns whether it is not."""
+        if not self._cancelled:
+            try:
+                await self._open(messages)
+            except Exception:
+                if not self._cancelled:
+                    raise
+        return not self._cancelled
 
     async def _open(self, messages: list[ModelMessage]) -> None:
         while True:
@@ -151,7 +164,7 @@ class RecoveringResponse(StreamedResponse):
                 requests=self._number,
                 shown=shown,
                 response=said,
-                text_is_data=self._text_is_data(),
+                text_is_data=self._text_is_data(self._number + 1),
             )
         if step is None:
             self._over = True
@@ -174,11 +187,11 @@ class RecoveringResponse(StreamedResponse):
 
     def _note_failure(self, error: Exception) -> None:
         now = datetime.now(UTC)
-        current = self._current
+        current, names = self._current, self._names()
         self._failed.append(
             ModelRequestAttempt(
-                model_name=self._model.model_name if current is None else current.model_name,
-                provider_name=self._model.system if current is None else current.provider_name,
+                model_name=(names.requested or '') if current is None else current.model_name,
+                provider_name=names.provider if current is None else current.provider_name,
                 outcome='error',
                 error=f'{type(error).__name__}: {error}',
                 timestamp=self._begun_at,
@@ -193,20 +206,21 @@ class RecoveringResponse(StreamedResponse):
     def get(self) -> ModelResponse:
         """The response so far, all attempts taken together."""
         current = self._current
-        response = ModelResponse(parts=[], model_name=self._model.model_name) if current is None else current.get()
+        response = ModelResponse(parts=[], model_name=self._names().requested) if current is None else current.get()
         parts = self._splice.parts(response.parts)
-        if self._over and not parts and self._said is not None:
+        if self._over and self._said is not None and not any(map(is_content, parts)):
             # Nothing has come of the last attempt: what an earlier one has brought is not lost.
             parts = list(self._said.parts)
         if not self._failed:
             return replace(response, state=self._state(response))
         attempts = [*self._failed, *(response.failed_attempts or ())]
         # What several requests have brought is known to no provider by an id.
+        known = not self._splice.goes_on and parts == response.parts
         return replace(
             response,
             parts=parts,
             failed_attempts=attempts,
-            provider_response_id=None,
+            provider_response_id=response.provider_response_id if known else None,
             state=self._state(response),
         )
 
@@ -221,9 +235,13 @@ class RecoveringResponse(StreamedResponse):
         return RequestUsage() if self._current is None else self._current.usage
 
     async def close_stream(self) -> None:
-        """Close the connection of the attempt that goes on."""
+        """Close the connection of the attempt that goes on, or end the one that is about to."""
+        # Whoever has stitched this response to others calls this, and not `cancel`.
+        self._cancelled = self._over = True
         if self._current is not None:
             await self._current.cancel()
+        else:
+            self._fail(ConnectionAbortedError('The response was cancelled before it went on.'))
 
     def get_stream_cancel_errors(self) -> tuple[type[BaseException], ...]:
         """The errors of a connection that is closed from here."""
@@ -237,7 +255,7 @@ class RecoveringResponse(StreamedResponse):
     @property
     def model_name(self) -> str:
         """The model that was asked last."""
-        return self._model.model_name if self._current is None else self._current.model_name
+        return (self._names().requested or '') if self._current is None else self._current.model_name
 
     @property
     def provider_name(self) -> str | None:

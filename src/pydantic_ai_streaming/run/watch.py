@@ -7,9 +7,7 @@ the connection stays open, nor that a stream ended without one. A capability see
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 from weakref import WeakSet
@@ -24,7 +22,7 @@ from pydantic_ai.capabilities import (
     WrapRunHandler,
     WrapToolExecuteHandler,
 )
-from pydantic_ai.exceptions import ModelRetry
+from pydantic_ai.exceptions import ModelConnectionError, ModelRetry
 from pydantic_ai.messages import (
     AgentStreamEvent,
     ModelMessage,
@@ -49,7 +47,7 @@ from ..reduce.recovery import Recovery
 from ..reduce.truncation import is_truncated
 from .beat import Beat, is_more
 from .observers import ModelNames
-from .watched import WatchedModel
+from .watched import WatchedModel, output_mode
 
 __all__ = ['ModelWatch', 'OnTruncation', 'RequestObserver']
 
@@ -194,15 +192,7 @@ class ModelWatch(AbstractCapability[Any]):
         self._reply = self._rejection = None
         self.names = ModelNames(model.system, model.model_name)
 
-        def resolved() -> OutputMode:
-            if parameters.output_mode != 'auto':
-                return parameters.output_mode
-            # What the model makes of it when it is asked; a second time, so its warnings were given already.
-            with warnings.catch_warnings(action='ignore'), suppress(Exception):
-                return model.prepare_request(settings, parameters)[1].output_mode
-            return 'auto'
-
-        self._output_mode = resolved
+        self._output_mode = lambda: output_mode(model, settings, parameters)
 
     @property
     def output_mode(self) -> OutputMode:
@@ -334,9 +324,12 @@ class ModelWatch(AbstractCapability[Any]):
             except asyncio.CancelledError:
                 if not self._ours(task):
                     raise
-                if self._failure is not None:
-                    self.beat.puller = None
-                    raise self._failed() from None
+                self._fail()
+                break
+            except ModelConnectionError:
+                # The model has said all: that its connection ends badly is as little as that it stays open.
+                if not self.finished:
+                    raise
                 break
             beat.puller = None
             # `is_more`, with no call for text: there may be many events.
@@ -363,6 +356,12 @@ class ModelWatch(AbstractCapability[Any]):
             return False
         self._ending = False
         return True
+
+    def _fail(self) -> None:
+        """Fail with what the response was ended with, if it is a failure."""
+        if self._failure is not None:
+            self.beat.puller = None
+            raise self._failed() from None
 
     def _failed(self) -> Exception:
         failure, self._failure = self._failure, None

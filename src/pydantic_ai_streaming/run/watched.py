@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_ai.exceptions import UnexpectedModelBehavior, UserError
 from pydantic_ai.messages import ModelMessage
@@ -16,6 +17,7 @@ from pydantic_ai.models import (
     infer_model,
 )
 from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.output import OutputMode
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
@@ -27,7 +29,7 @@ from .whole_response import cannot_stream
 if TYPE_CHECKING:
     from .watch import ModelWatch
 
-__all__ = ['WatchedModel']
+__all__ = ['WatchedModel', 'output_mode']
 
 
 class WatchedModel(WrapperModel):
@@ -71,11 +73,12 @@ class WatchedModel(WrapperModel):
                 lambda number, asked: self._attempt(
                     number, asked, model_settings, model_request_parameters, run_context
                 ),
-                model=self.wrapped,
+                names=lambda: watch.names,
                 messages=messages,
                 parameters=model_request_parameters,
                 told=watch.observer.response_recovered,
-                text_is_data=lambda: watch.output_mode in ('native', 'prompted'),
+                text_is_data=lambda number: self._writes_data(number, model_settings, model_request_parameters),
+                fail=watch.fail_response,
             )
             watch.whole(recovering)
             try:
@@ -87,6 +90,17 @@ class WatchedModel(WrapperModel):
             watch.observer.request_failed(error)
             raise
 
+    def _writes_data(self, number: int, settings: ModelSettings | None, parameters: ModelRequestParameters) -> bool:
+        """Whether the text of the response is a document: for the model that broke off, or for the one of a request."""
+        modes = [self._watch.output_mode]
+        if self._has_fallback:
+            modes.append(output_mode(self._model(number), settings, parameters))
+        return any(mode in ('native', 'prompted') for mode in modes)
+
+    def _model(self, number: int) -> Model:
+        recovery = self._watch.recovery
+        return self.wrapped if recovery is None else infer_model(recovery.model(number, self.wrapped))
+
     @asynccontextmanager
     async def _attempt(
         self,
@@ -97,10 +111,10 @@ class WatchedModel(WrapperModel):
         context: RunContext[Any] | None,
     ) -> AsyncGenerator[StreamedResponse]:
         watch = self._watch
-        model = self.wrapped
-        if self._has_fallback and watch.recovery is not None:
-            model = infer_model(watch.recovery.model(number, self.wrapped))
+        model = self._model(number)
+        if self._has_fallback:
             messages = model.prepare_messages(messages, parameters)
+            settings = settings if model is self.wrapped else _without(settings, self.wrapped.settings)
         watch.asking(model, settings, parameters)
         watch.observer.request_opened(messages)
         try:
@@ -129,6 +143,27 @@ class WatchedModel(WrapperModel):
             raise
         finally:
             watch.detach()
+
+
+def output_mode(model: Model, settings: ModelSettings | None, parameters: ModelRequestParameters) -> OutputMode:
+    """How a model is asked for the output; `'auto'` where that cannot be told."""
+    if parameters.output_mode != 'auto':
+        return parameters.output_mode
+    # What the model makes of it when it is asked; a second time, so its warnings are given then.
+    with warnings.catch_warnings(action='ignore'), suppress(Exception):
+        return model.prepare_request(settings, parameters)[1].output_mode
+    return 'auto'
+
+
+def _without(settings: ModelSettings | None, own: ModelSettings | None) -> ModelSettings | None:
+    """The settings of a request without those that a model has brought along.
+
+    pydantic-ai merges them before it asks. Another model brings its own, which they would override.
+    """
+    if not settings or not own:
+        return settings
+    kept = {key: value for key, value in settings.items() if key not in own or own[key] != value}
+    return cast('ModelSettings', kept)
 
 
 async def _whole(
