@@ -14,9 +14,11 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    Json,
     PrivateAttr,
     StringConstraints,
     TypeAdapter,
+    create_model,
 )
 from pydantic.dataclasses import dataclass
 from pydantic_core import CoreSchema, core_schema
@@ -43,7 +45,7 @@ from tests.partials.outputs import (
     Pet,
     StrictOne,
 )
-from tests.partials.reading import NOTHING, read, structure
+from tests.partials.reading import NOTHING, check, read, structure
 
 
 def shown(kind: Any, *pieces: str) -> list[str]:
@@ -89,6 +91,8 @@ def test_text_that_becomes_something_else_never_shows_as_text(name: str) -> None
         (str, ["' a'", "' a b '"]),
         (str | None, ["' a'", "' a b '"]),
         (int | str, ["' a'", "' a b '"]),
+        (str | Json[str], ["' a'", "' a b '"]),
+        (Json[str] | str, [NOTHING, NOTHING]),
         (Annotated[str, Field(max_length=9)], ["' a'", "' a b '"]),
         (Annotated[str, StringConstraints(strip_whitespace=True)], ["'a'", "'a b'"]),
         (Annotated[str, StringConstraints(to_upper=True)], [NOTHING, NOTHING]),
@@ -98,6 +102,15 @@ def test_text_that_becomes_something_else_never_shows_as_text(name: str) -> None
 )
 def test_text_grows_where_it_stays_what_it_is(kind: Any, seen: list[str]) -> None:
     assert shown(kind, '" a', ' b ') == seen
+
+
+@pytest.mark.parametrize('value', ['"12"', '"true"', '"12345"', '"abc"'])
+@pytest.mark.parametrize('config', [ConfigDict(str_max_length=3), ConfigDict(str_min_length=3)])
+def test_text_that_may_be_of_the_wrong_length_and_then_something_else_does_not_grow(
+    value: str, config: ConfigDict
+) -> None:
+    kind = create_model('Limited', __config__=config, a=(int | bool | str, ...))
+    check(kind, f'{{"a": {value}}}')
 
 
 def test_text_never_shows_longer_than_it_may_be() -> None:

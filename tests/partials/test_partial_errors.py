@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from pydantic import (
+    AliasChoices,
     AnyUrl,
     AwareDatetime,
     BaseModel,
@@ -21,6 +22,7 @@ from pydantic import (
     RootModel,
     Strict,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
@@ -47,7 +49,7 @@ from tests.partials.outputs import (
     StrictOne,
     Text,
 )
-from tests.partials.reading import NOTHING, complaints, found, read, slices
+from tests.partials.reading import NOTHING, complaints, found, read, slices, structure
 
 Constrained = Annotated[int, Field(gt=0, lt=10, multiple_of=2)]
 
@@ -292,6 +294,52 @@ def test_the_last_of_equal_keys_counts(kind: Any, text: str) -> None:
     for size in (1, 3, len(text)):
         reading = read(kind, text, size)
         assert reading.errors[-1] == ()
+
+
+class Titled(BaseModel):
+    title: str = Field(validation_alias=AliasChoices('title', 'name', 'label'))
+    seats: list[int] = Field(default=[], alias='theSeats')
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+
+class TitledOnly(Titled, extra='forbid'): ...
+
+
+class TitledAndMore(Titled, extra='allow'): ...
+
+
+FIRST = [
+    '{"title":"a","name":5}',
+    '{"title":"a","name":{"in":[1]},"label":[]}',
+    '{"title":5,"name":"a"}',
+    '{"title":5,"name":"a","title":"b"}',
+    '{"title":"a","theSeats":[1],"seats":["x"]}',
+    '{"title":"a","seats":[1,"x"]}',
+]
+LATER = [
+    '{"name":5,"title":"a"}',
+    '{"label":"x","title":"a","name":{"in":[1]}}',
+    '{"label":[],"name":5,"title":"a","label":{}}',
+    '{"title":"a","seats":[1,"x"],"theSeats":[1]}',
+]
+
+
+@pytest.mark.parametrize(
+    ('kind', 'text'),
+    [*((kind, text) for kind in (Titled, TitledOnly, TitledAndMore) for text in FIRST), *((Titled, t) for t in LATER)],
+)
+def test_a_key_that_does_not_count_beside_another_one_of_its_field_is_not_judged(kind: Any, text: str) -> None:
+    expected = complaints(kind, text)
+    for size in (1, 3, len(text)):
+        reading = read(kind, text, size)
+        assert found(reading) == expected
+        if not expected:
+            assert reading.structures[-1] == structure(TypeAdapter(kind).validate_json(text))
+
+
+def test_a_key_that_does_not_count_raises_no_alarm_on_the_way() -> None:
+    reading = read(Titled, '{"title":"a","name":5,"theSeats":[1],"seats":["x",1]}')
+    assert reading.errors == [()] * len(reading.errors)
 
 
 @pytest.mark.parametrize('text', ['{"a":"x","a":1}', '{"a":1,"a":"x"}'])

@@ -234,6 +234,10 @@ def chosen(draw: st.DrawFn, inner: st.SearchStrategy[Typed]) -> Typed:
     kind = create_model(f'C{next(numbers)}', __config__=config, **fields)
     keys = {name: f'{name}{draw(st.integers(1, 2))}' for name in names}
     documents = st.fixed_dictionaries({keys[name]: part.documents for name, part in parts.items()})
+    # What comes under a second key after the first one of its field counts for nothing.
+    beside = {f'{name}2': draw(scalars).documents for name in names if keys[name] == f'{name}1'}
+    after = st.fixed_dictionaries({}, optional=beside)
+    documents = st.tuples(documents, after).map(lambda both: {**both[0], **both[1]})
     return Typed(kind, documents, any(part.transforms for part in parts.values()))
 
 

@@ -186,6 +186,13 @@ async def test_a_field_shows_while_the_next_one_is_missing() -> None:
     ]
 
 
+@pytest.mark.parametrize('output_type', [ToolOutput(str), ToolOutput(str | None), ToolOutput(str | int)])
+async def test_text_that_is_sent_as_the_output_of_a_tool_grows(output_type: Any) -> None:
+    seen = await snapshots(agent_of(output_type, call('{"response": "One two three"}')))
+    shown = [partial.value for partial in seen]
+    assert list(dict.fromkeys(shown)) == ['O', 'One tw', 'One two thr', 'One two three']
+
+
 async def test_text_beside_a_model_has_no_parts_but_is_the_output() -> None:
     seen = await snapshots(agent_of([str, Movie], ['Just ', 'text.']))
     assert [(partial.value, partial.is_final) for partial in seen] == [('Just text.', True)]

@@ -113,7 +113,7 @@ class Filling:
         self.name = name
         frame = self.frame
         if frame.fields is not None:
-            self.shape = frame.fields.get(name) or frame.container.item
+            self.shape = frame.fields.get(name) or frame.container.next_child(name, frame.parts)
         elif frame.shape is IGNORED:
             self.shape = IGNORED
         else:
@@ -174,10 +174,11 @@ class Filling:
     # How the parts come together
 
     def _special_key(self, frame: Frame, container: Container, name: str) -> None:
-        if frame.failed and container.replaces(name):
-            self._forget(path_of(frame, name))
+        if frame.failed:
+            for replaced in container.replaced_by(name):
+                self._forget(path_of(frame, replaced))
         self.at = name
-        self.shape = container.item if container.uniform else container.child(name)
+        self.shape = container.item if container.uniform else container.next_child(name, frame.parts)
         if isinstance(self.shape, DependentShape):
             self.shape = self.shape.within(frame.parts)
         if container.keyed:

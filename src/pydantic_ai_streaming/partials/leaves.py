@@ -136,15 +136,22 @@ def key_check(validator: Callable[[], SchemaValidator]) -> Check:
     return key
 
 
-def member_that_grows(schema: Schema, choices: Sequence[Schema], kinds: Sequence[frozenset[str]]) -> Schema | None:
+def member_that_grows(
+    schema: Schema, choices: Sequence[Schema], kinds: Sequence[frozenset[str]], config: Schema
+) -> Schema | None:
     """The member of a union that every string is, so that it may show as it grows.
 
-    In pydantic's smart mode a string is a `str` before it is anything that it could be turned into; a literal is the
-    same string.
+    In pydantic's smart mode a string is a `str` before it is anything that it could be turned into, JSON in a string
+    too where the `str` is first; a literal is the same string.
     """
     strings = [choice for choice, may in zip(choices, kinds, strict=True) if STRING in may]
     if len(strings) == 1:
         return strings[0]
     texts = [choice for choice in strings if choice['type'] == 'str' and not choice.keys() - _UNCONSTRAINED]
+    while texts and strings[-1]['type'] == 'json':
+        strings.pop()
     others = [choice for choice in strings if choice['type'] not in ('int', 'float', 'bool', 'literal')]
-    return texts[0] if texts and others == texts[:1] and schema.get('mode', 'smart') == 'smart' else None
+    # Text that is too long or too short for a `str` may be what another member takes.
+    limited = config.get('str_max_length') is not None or config.get('str_min_length')
+    smart = schema.get('mode', 'smart') == 'smart'
+    return texts[0] if texts and others == texts[:1] and smart and not limited else None

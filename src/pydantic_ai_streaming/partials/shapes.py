@@ -150,6 +150,10 @@ class Container:
         """The shape of the part under `key`, of the JSON object, or at an index of the array."""
         return self.item
 
+    def next_child(self, key: str, parts: Mapping[str, Any]) -> Shape:
+        """The shape of what comes under `key` after `parts`."""
+        return self.child(key)
+
     def key(self, name: str, context: Context) -> Any:
         """The key that the value has for `name` in the JSON object. Raises `ValidationError`."""
         return name
@@ -163,9 +167,9 @@ class Container:
         # A path in one string cannot tell `0` from `'0'`.
         return (step,) if isinstance(step, str) else (step, str(step))
 
-    def replaces(self, key: str) -> bool:
-        """Whether a key that comes again makes good what was wrong with it. In a dict, pydantic looks at both."""
-        return False
+    def replaced_by(self, key: str) -> Iterable[str]:
+        """The keys that do not count any more once `key` has come. In a dict, pydantic looks at equal keys too."""
+        return ()
 
     def partial(self, parts: Any, key: Any, child: Any) -> Any:
         """A value of what is there: the complete `parts`, and `child` under `key`, which is still open or `MISSING`."""
@@ -194,10 +198,11 @@ class ObjectContainer(Container):
         alone: Whether each field can be validated without the others.
 
     Attributes:
+        places: The shape of each key.
         check_fields: Raises `ValidationError` if something is wrong with the keys alone.
     """
 
-    __slots__ = ('_build', '_names', '_places', '_renamed', '_several', 'check_fields')
+    __slots__ = ('_before', '_build', '_names', '_renamed', 'check_fields', 'places')
 
     def __init__(
         self,
@@ -210,29 +215,30 @@ class ObjectContainer(Container):
         alone: bool = True,
     ) -> None:
         super().__init__()
-        self._places = dict(fields)
-        self.fields = self._places if alone else None
+        self.places = dict(fields)
+        order = list(names)  # of keys for one field the first counts, in whatever order they come
+        before = {key: {other for other in order[:at] if names[other] == names[key]} for at, key in enumerate(order)}
+        self._before = {key: others for key, others in before.items() if others}
+        self.fields = {key: fields[key] for key in fields if key not in self._before} if alone else None
         self.uniform = False
         self.item = unknown
         self.needed = frozenset(names[key] for key, shape in fields.items() if shape.needed)
         self.check_fields: Check | None = None
-        self._names = dict(names)
+        self._names, self._build = dict(names), build
         self._renamed = extra or any(key != name for key, name in names.items())
-        self._several = len(set(names.values())) < len(names)  # keys for one field, of which the first counts
-        self._build = build
-
-    @property
-    def places(self) -> Mapping[str, Shape]:
-        """The shape of each key."""
-        return self._places
 
     def child(self, key: Any) -> Shape:
         """The shape of a field, or of what is unknown."""
-        return self._places.get(key, self.item)
+        return self.places.get(key, self.item)
 
-    def replaces(self, key: str) -> bool:
-        """A field has one value, the last."""
-        return key in self._places
+    def next_child(self, key: str, parts: Mapping[str, Any]) -> Shape:
+        """The shape of a field. A key is unknown to pydantic once one has come that counts before it."""
+        return self.child(key) if parts.keys().isdisjoint(self._before.get(key, ())) else self.item
+
+    def replaced_by(self, key: str) -> Iterable[str]:
+        """A field has one value: the last one of the key that counts."""
+        others = (other for other, first in self._before.items() if key in first) if self.item is IGNORED else ()
+        return (key, *others) if key in self.places else ()
 
     def field(self, name: Any) -> Any:
         """The field that a key belongs to."""
@@ -256,9 +262,7 @@ class ObjectContainer(Container):
         fields = parts if child is MISSING else {**parts, key: child}
         names = self._names
         keys = (
-            [key for key in reversed(names) if key in fields]
-            if self._several
-            else [*filter(names.__contains__, fields)]
+            [key for key in reversed(names) if key in fields] if self._before else [*filter(names.__contains__, fields)]
         )
         return self._build(
             {names[key]: fields[key] for key in keys},
@@ -273,8 +277,8 @@ class ObjectContainer(Container):
         if wrap is not None:
             build = self._build
 
-            def build_around(fields: Mapping[str, Any], name: Any, part: Any, others: dict[str, Any]) -> Any:
-                return wrap(build(fields, name, part, others))
+            def build_around(*parts: Any) -> Any:
+                return wrap(build(*parts))
 
             inner._build = build_around
         return inner

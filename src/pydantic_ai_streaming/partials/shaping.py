@@ -380,7 +380,7 @@ class _Shaper:
                 shape.object = TaggedContainer(frozenset({key}), named, validator, refuse=False)
             elif members:
                 self._whole(schema, config, 'nothing tells before its end which member of the union it is.')
-        member = member_that_grows(schema, choices, kinds)
+        member = member_that_grows(schema, choices, kinds, config)
         if member is not None:
             growing = self._shape(member, config)
             shape.grows, shape.wrap = growing.grows, growing.wrap

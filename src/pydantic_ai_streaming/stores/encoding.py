@@ -118,7 +118,8 @@ def encode_record(record: ConversationRecord) -> RecordRow:
     """
     try:
         text = _record_serializer().to_json(record).decode()
-    except (PydanticSerializationError, UnicodeError) as error:
+        from_json(text)
+    except (PydanticSerializationError, ValueError) as error:
         raise StoreError(
             f'The deferred tool requests of conversation {record.conversation_id!r} cannot be stored: {error}. Give '
             'their arguments and metadata only values that have a JSON form.',
@@ -180,14 +181,18 @@ def encode_message(message: ModelMessage) -> str:
         return _dump(_with_plain_values(message))
     except (PydanticSerializationError, UnicodeError, ValueError, RecursionError) as error:
         raise StoreError(
-            f'A message ({_in_short(message)}) has no JSON form and cannot be stored: {error}. Let tools return, and '
-            'put into metadata, only what pydantic can serialise.',
+            f'A message ({_in_short(message)}) has no JSON form that could be read again, and is not stored: {error}. '
+            'Let tools return, and put into metadata, only what pydantic can serialise and read.',
             reason='unstorable',
         ) from error
 
 
 def _dump(message: ModelMessage) -> str:
-    return ModelMessagesTypeAdapter.dump_json([message])[1:-1].decode()
+    text = ModelMessagesTypeAdapter.dump_json([message])[1:-1].decode()
+    # pydantic writes what it does not read (more than 200 brackets deep, integers of more than 4,300 digits), and one
+    # such message would close its whole conversation. It is read as deep inside as a journal has it.
+    from_json(f'[[{text}]]')
+    return text
 
 
 def _holds_a_set(value: object) -> bool:
