@@ -18,6 +18,9 @@ T = TypeVar('T')
 SAME_BURST = 0.001
 """Seconds: events that come closer together are fed as one."""
 
+AT_ONCE = 1_000
+"""Items that are fed without a pause: a view that is opened late, or is slow, has many before it."""
+
 ONE_UPDATE = 0.02
 """Seconds: a piece that is due sooner is waited for without looking at what comes meanwhile."""
 
@@ -41,6 +44,9 @@ class Paced(AsyncIterator[str], Generic[T]):
         self._closed = False
         self._not_before = -math.inf
         self._ready: deque[str] = deque()
+        self._burst: list[str] = []
+        self._came = 0.0
+        self._is_behind = False
 
     def __aiter__(self) -> Paced[T]:
         return self
@@ -63,42 +69,52 @@ class Paced(AsyncIterator[str], Generic[T]):
         """The next piece, without waiting; `None` if none is due at `now`."""
         if not self._ready:
             self._feed()
-        if not self._ready and self._cursor.exhausted and not self._closed:
-            self._close()
         if self._ready:
             return self._ready.popleft()
+        if self._is_behind:
+            return None
+        if self._cursor.exhausted and not self._closed:
+            self._close()
+            if self._ready:
+                return self._ready.popleft()
         return self._pacer.due(now) or None
 
     @property
     def next_due(self) -> float | None:
         """When to `take` again after it gave `None`; `None` if that depends on what comes."""
-        return self._pacer.next_due
+        return -math.inf if self._is_behind else self._pacer.next_due
 
     def flush(self) -> list[str]:
         """All that has come and was not taken, at once."""
         self._feed()
+        while self._is_behind:
+            self._feed()
         self._flush()
         pieces = list(self._ready)
         self._ready.clear()
         return pieces
 
     def _feed(self) -> None:
-        burst: list[str] = []
-        came = 0.0
-        for at, item in self._cursor.take():
+        arrived = self._cursor.take(AT_ONCE)
+        for at, item in arrived:
             text = self._read(item)
-            if burst and (not text or at - came > SAME_BURST):
-                self._pacer.feed(''.join(burst), came)
-                burst.clear()
+            if not text or at - self._came > SAME_BURST:
+                self._feed_burst()
             if text:
-                burst.append(text)
-                came = at
+                self._burst.append(text)
+                self._came = at
             elif type(text) is not str:
                 self._flush()
                 self._ready.append(text)
                 self._pacer = Pacer(self._smoothing)
-        if burst:
-            self._pacer.feed(''.join(burst), came)
+        self._is_behind = len(arrived) == AT_ONCE
+        if not self._is_behind:
+            self._feed_burst()
+
+    def _feed_burst(self) -> None:
+        if self._burst:
+            self._pacer.feed(''.join(self._burst), self._came)
+            self._burst.clear()
 
     def _close(self) -> None:
         self._closed = True
