@@ -62,7 +62,7 @@ class Chat(ChatConversation, Generic[DepsT, OutputT]):
 
     Raises:
         TypeError: `agent` is no agent, `store` no store, or a setting is of another type.
-        ValueError: A limit is not positive.
+        ValueError: A limit is not positive, or an id or a scope is no text that could be stored.
         StreamUsageError: An option is the chat's own business.
 
     Example:

@@ -47,6 +47,9 @@ class KeptConversation:
         history_limit: int | None,
         journalled: bool,
     ) -> None:
+        _check_name('conversation_id', conversation_id)
+        if scope is not None:
+            _check_name('scope', scope)
         self.store = store
         self.journal = store if journalled and isinstance(store, TurnJournal) else None
         self.id = conversation_id
@@ -242,3 +245,13 @@ class KeptConversation:
         except BaseException:
             self._to_return_to = head
             raise
+
+
+def _check_name(name: str, value: object) -> None:
+    """Refuse what no store can find again, before a model is asked for a turn that could not be kept."""
+    if not isinstance(value, str):
+        raise TypeError(f'{name}={value!r}: use text')
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f'{name}={value!r}: use text that can be written as UTF-8 ({error.reason})') from None
