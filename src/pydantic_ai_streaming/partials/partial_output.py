@@ -149,7 +149,10 @@ class PartialOutput(Generic[OutputT]):
 
     @property
     def finished(self) -> tuple[Path, ...]:
-        """The paths of everything that is complete and valid, in the order in which it became so."""
+        """The paths of everything that is complete and valid, in the order in which it became so.
+
+        A list of all there is, made when it is asked for: what is new in each snapshot is in `changes`.
+        """
         moment = self.moment
         if moment is None:
             return ((),) if self.is_final else ()
