@@ -47,7 +47,7 @@ class Terminal:
         os.close(slave)
         self.output = b''
 
-    def read(self, until: str | None = None, seconds: float = 12.0) -> str:
+    def read(self, until: str | None = None, seconds: float = 60.0) -> str:
         """Everything until a text came, or until the end."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and (until is None or until.encode() not in self.output):
@@ -64,7 +64,7 @@ class Terminal:
     def end(self) -> tuple[int, str]:
         output = self.read()
         try:
-            code = self.process.wait(5)
+            code = self.process.wait(60)
         finally:
             self.process.kill()
             self.process.wait()
@@ -73,7 +73,7 @@ class Terminal:
 
 
 def test_in_a_pipe_there_are_only_lines() -> None:
-    done = subprocess.run(COMMAND, capture_output=True, env=environment(), check=False, timeout=20)
+    done = subprocess.run(COMMAND, capture_output=True, env=environment(), check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, b'')
     assert b'\x1b' not in done.stdout
     assert b'\r' not in done.stdout
@@ -89,7 +89,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     process.stdout.close()
     assert process.stderr.read() == b''
     process.stderr.close()
-    assert process.wait(10) == 1
+    assert process.wait(60) == 1
 
 
 def test_a_terminal_shows_columns() -> None:

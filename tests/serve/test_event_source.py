@@ -114,7 +114,7 @@ async def test_the_client_for_browsers_waits_for_a_place_before_it_has_seen_anyt
         async with client.stream('GET', f'http://{address}/runs/run'):
             reading = asyncio.create_task(node(f'http://{address}/runs/run'))
             # It comes again, so it was refused before.
-            await until(lambda: site.requests == 3, within=20)
+            await until(lambda: site.requests == 3, within=60)
         frames = await reading
     assert text_of(frames) == TEXT
 
