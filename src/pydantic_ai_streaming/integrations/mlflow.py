@@ -47,7 +47,7 @@ class StreamedResponses:
     early ends the run: close the generator, as MLflow does.
 
     What a request has as its input is the conversation: the client keeps it, and nothing here does. What it says as
-    `system` is added to the instructions of the agent, and its other parameters (`temperature`, `tools`) are passed over:
+    `system` is added to the instructions of the agent. Its other parameters (`temperature`, `tools`) are passed over;
     `options` may take them up. For text at a pace that one can read, give the agent the capability `SmoothText`.
 
     Args:

@@ -144,13 +144,15 @@ class ResponseEvents:
     def _tool_called(self, event: FunctionToolCallEvent) -> Iterator[Told]:
         yield from self._counts()
         part = event.part
-        yield self._done({
-            'type': 'function_call',
-            'id': self._new_id('fc'),
-            'call_id': part.tool_call_id,
-            'name': part.tool_name,
-            'arguments': part.args_as_json_str(),
-        })
+        yield self._done(
+            {
+                'type': 'function_call',
+                'id': self._new_id('fc'),
+                'call_id': part.tool_call_id,
+                'name': part.tool_name,
+                'arguments': part.args_as_json_str(),
+            }
+        )
 
     def _tool_returned(self, event: FunctionToolResultEvent) -> Iterator[Told]:
         part = event.part
@@ -167,9 +169,7 @@ class ResponseEvents:
         output = event.result.output
         answer = _answer(output)
         texts = [held for held in self._held.values() if held.kind == 'text']
-        # After an empty response, pydantic-ai takes what was said before the tools for the answer.
-        shown = [held.text for held in texts] or self._texts_shown[-1:]
-        said = answer is None or _says(shown, answer, is_json=not isinstance(output, str))
+        said = answer is None or _says([held.text for held in texts], answer, is_json=not isinstance(output, str))
         if not said and not self._by_tool:
             # What streamed is not what came of it: an output function or a validator has made another text of it.
             self._retract(texts)
@@ -197,10 +197,6 @@ class ResponseEvents:
             told['incomplete_details'] = {'reason': short}
         return {'type': f'response.{status}', 'response': told}
 
-    @property
-    def _texts_shown(self) -> list[str]:
-        return [item['content'][0]['text'] for item in self._output if item['type'] == 'message']
-
     def _done(self, item: Told) -> Told:
         self._output.append(item)
         return {'type': 'response.output_item.done', 'item': item}
@@ -223,7 +219,7 @@ def _answer(output: object) -> str | None:
     """The output as a text; `None` if there is none to show."""
     if output is None or isinstance(output, DeferredToolRequests):
         return None
-    return output if isinstance(output, str) else to_json(output, serialize_unknown=True).decode()
+    return output if isinstance(output, str) else to_json(output, bytes_mode='base64', serialize_unknown=True).decode()
 
 
 def _says(texts: Sequence[str], answer: str, *, is_json: bool) -> bool:

@@ -95,16 +95,18 @@ class _History:
         elif kind == 'function_call_output':
             self._returned(item)
         elif kind not in PASSED_OVER:
-            raise ValueError(f'The input has an item of type {kind!r}: send messages, function calls and their outputs.')
+            raise ValueError(f'The input has an item of type {kind!r}; use messages, function calls and their outputs.')
 
     def messages(self) -> list[ModelMessage]:
         if not self._is_response or self._is_response[-1]:
             # A run that begins with the model's calls would make them, whoever has written them.
             raise ValueError('The input is to end with a message of the user, or with the outputs of function calls.')
-        return repair_messages([
-            ModelResponse(parts=parts) if is_response else ModelRequest(parts=parts)  # pyright: ignore[reportArgumentType] - as they were gathered
-            for parts, is_response in zip(self._said, self._is_response, strict=True)
-        ])
+        return repair_messages(
+            [
+                ModelResponse(parts=parts) if is_response else ModelRequest(parts=parts)  # pyright: ignore[reportArgumentType] - as they were gathered
+                for parts, is_response in zip(self._said, self._is_response, strict=True)
+            ]
+        )
 
     def _message(self, item: Item) -> None:
         role, content = item.get('role'), item.get('content') or ''
@@ -116,13 +118,13 @@ class _History:
         elif role in ('system', 'developer'):
             self.instructions += _texts(content)
         else:
-            raise ValueError(f'The input has a message of the role {role!r}: use user, assistant, system or developer.')
+            raise ValueError(f'There is a message of the role {role!r}: use user, assistant, system or developer.')
 
     def _returned(self, item: Item) -> None:
         call_id = str(item['call_id'])
         name = self._tools.get(call_id)
         if name is None:
-            raise ValueError(f'The input has an output for the call {call_id!r}, and no such function_call before it.')
+            raise ValueError(f'There is an output for the call {call_id!r}, and no such function_call before it.')
         self._asked(ToolReturnPart(name, _content(item.get('output') or ''), tool_call_id=call_id))
 
     def _asked(self, part: ModelRequestPart) -> None:
