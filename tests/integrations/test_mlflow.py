@@ -199,7 +199,7 @@ def test_mlflow_takes_every_event_and_the_response(mlflow: Any) -> None:
     told = [event.model_dump(exclude_none=True) for event in events]
     assert len(retracted(told)) == 1
     # What MLflow makes of a stream for its traces: the items that have ended, and no others.
-    reduced = model.responses_agent_output_reducer(events)
+    reduced = model.responses_agent_output_reducer(list(events))
     assert reduced['output'] == told[-1]['response']['output'] == ends(told)
     whole = StreamedResponses(asking_for_boats()).responses_agent().predict(cast('Any', ASK))
     assert isinstance(whole, ResponsesAgentResponse)

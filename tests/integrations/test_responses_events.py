@@ -168,12 +168,13 @@ async def test_a_response_that_goes_on_is_one_item() -> None:
     assert (deltas(events), retracted(events)) == ({'msg_r_1': 'At noon.'}, [])
 
 
-@pytest.mark.parametrize('end', [EndEarly(), CUT, Stall()])
-async def test_a_run_that_fails_has_neither_an_end_of_its_text_nor_of_the_response(end: Step) -> None:
+@pytest.mark.parametrize(
+    ('end', 'error'), [(EndEarly(), StreamTruncated), (CUT, ModelConnectionError), (Stall(), StreamTimeout)]
+)
+async def test_a_run_that_fails_has_neither_an_end_of_its_text_nor_of_the_response(end: Step, error: type) -> None:
     events = await answer(saying(['At ', end]), deadlines=Deadlines(idle=0.05))
     assert deltas(events) == {'msg_r_1': 'At '}
-    names = {EndEarly: StreamTruncated, Fail: ModelConnectionError, Stall: StreamTimeout}
-    assert [event['type'] for event in events[1:]] == [names[type(end)].__name__]
+    assert [event['type'] for event in events[1:]] == [error.__name__]
 
 
 async def test_an_answer_that_was_too_long_is_incomplete() -> None:

@@ -29,4 +29,7 @@ def texts(items: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 def retracted(events: Iterable[dict[str, Any]]) -> list[str]:
     """The ids of items that were taken back."""
-    return [name for event in events for name in (event.get('custom_outputs') or {}).get('retracted', ())]
+    named: list[str] = []
+    for event in events:
+        named += event.get('custom_outputs', {}).get('retracted', [])
+    return named

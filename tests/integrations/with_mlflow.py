@@ -1,4 +1,4 @@
-"""MLflow for tests, where it is installed: it writes into a folder of the test, and tells nobody of anything."""
+"""MLflow for tests, where it is installed: what it writes, it writes into a folder of the test."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from typing import Any
 
 import pytest
 
-QUIET = {'MLFLOW_DISABLE_TELEMETRY': 'true', 'DO_NOT_TRACK': 'true', 'MLFLOW_ALLOW_FILE_STORE': 'true'}
-
-
 @pytest.fixture
 def mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """MLflow, without tracing."""
-    for name, value in QUIET.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
     monkeypatch.setenv('MLFLOW_TRACKING_URI', (tmp_path / 'runs').as_uri())
     monkeypatch.chdir(tmp_path)
     mlflow: Any = pytest.importorskip('mlflow', reason='MLflow is not installed: the extra `mlflow`')

@@ -19,7 +19,7 @@ from .responses_events import ResponseEvents
 from .responses_input import conversation_of
 
 if TYPE_CHECKING:
-    from mlflow.pyfunc import ResponsesAgent
+    from mlflow.pyfunc import ResponsesAgent  # pyright: ignore[reportPrivateImportUsage] - where MLflow documents it
 
 __all__ = ['RequestOptions', 'StreamedResponses']
 
@@ -184,7 +184,7 @@ def _as_list(instructions: Any) -> list[Any]:
 @functools.cache
 def _model_type() -> Callable[[StreamedResponses], ResponsesAgent]:
     try:
-        from mlflow.pyfunc import ResponsesAgent
+        from mlflow.pyfunc import ResponsesAgent  # pyright: ignore[reportPrivateImportUsage] - where MLflow documents it
         from mlflow.types.responses import (
             ResponsesAgentRequest,
             ResponsesAgentResponse,
