@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from openai import AsyncOpenAI
 from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.exceptions import ModelConnectionError
 from pydantic_ai.messages import ModelRequest
@@ -214,6 +215,25 @@ def test_leaving_the_stream_of_the_model_early_ends_the_run(mlflow: Any) -> None
     assert model_of(agent).requests[0].closed in LEFT
 
 
+def test_a_trace_has_what_has_ended_and_no_answer_of_a_run_that_failed(
+    mlflow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('MLFLOW_ENABLE_ASYNC_TRACE_LOGGING', 'false')
+    mlflow.set_experiment('boats')
+    mlflow.tracing.enable()
+    list(StreamedResponses(asking_for_boats()).responses_agent().predict_stream(cast('Any', ASK)))
+    with pytest.raises(ModelConnectionError):
+        list(StreamedResponses(Agent(ScriptedModel(['At ', CUT]))).responses_agent().predict_stream(cast('Any', ASK)))
+    failed, whole = mlflow.search_traces(return_type='list')
+    assert [item['type'] for item in whole.data.spans[0].outputs['output']] == [
+        'message',
+        'function_call',
+        'function_call_output',
+        'message',
+    ]
+    assert (failed.info.state, failed.data.spans[0].outputs) == ('ERROR', None)
+
+
 CODE = """
 import mlflow
 from pydantic_ai import Agent
@@ -267,6 +287,17 @@ async def test_mlflows_server_sends_the_events_and_a_last_word(mlflow: Any, monk
     assert last == '[DONE]'
     assert without_ids(events[-1]['response']) == without_ids(whole.json())
     assert texts(ends(events)) == deltas(events)
+
+
+async def test_openais_own_client_reads_what_mlflows_server_sends(mlflow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(mlflow, monkeypatch, asking_for_boats()) as client:
+        openai = AsyncOpenAI(base_url=client.base_url, api_key='none', http_client=client)
+        asked: Any = ASK['input']
+        streamed = [event async for event in await openai.responses.create(model='any', input=asked, stream=True)]
+        whole = await openai.responses.create(model='any', input=asked)
+    text = ''.join(event.delta for event in streamed if event.type == 'response.output_text.delta')
+    assert text == whole.output_text == 'Let me look.At noon.'
+    assert (streamed[-1].type, whole.status) == ('response.completed', 'completed')
 
 
 async def test_a_failure_at_mlflows_server_is_an_error_in_the_stream(

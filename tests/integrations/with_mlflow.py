@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+
 @pytest.fixture
 def mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """MLflow, without tracing."""
@@ -18,4 +19,4 @@ def mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     pytest.importorskip('mlflow.pyfunc', reason='mlflow.pyfunc needs numpy and pandas: the extra `mlflow`')
     mlflow.tracing.disable()
     yield mlflow
-    mlflow.tracing.enable()
+    mlflow.tracing.disable()
