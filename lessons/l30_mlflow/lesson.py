@@ -74,7 +74,7 @@ def right(agent: Agent, request: dict[str, Any]) -> Events:
 async def main() -> None:
     for case, answer in (('whole', ANSWER), ('cut off', [*ANSWER[:2], EndEarly()])):
         for way in (naive, named, alone, right):
-            seen, ending = list[responses.ResponsesAgentStreamEvent](), 'ended'
+            seen, ending = list[Any](), 'ended'
             try:
                 async for event in way(Agent(lesson_model(LOOK, answer, gap=0.05), tools=[boats]), REQUEST):
                     seen.append(responses.ResponsesAgentStreamEvent(**event))

@@ -291,10 +291,10 @@ async def test_mlflows_server_sends_the_events_and_a_last_word(mlflow: Any, monk
 
 async def test_openais_own_client_reads_what_mlflows_server_sends(mlflow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     async with served(mlflow, monkeypatch, asking_for_boats()) as client:
-        openai = AsyncOpenAI(base_url=client.base_url, api_key='none', http_client=client)
         asked: Any = ASK['input']
-        streamed = [event async for event in await openai.responses.create(model='any', input=asked, stream=True)]
-        whole = await openai.responses.create(model='any', input=asked)
+        async with AsyncOpenAI(base_url=str(client.base_url), api_key='none') as openai:
+            streamed = [event async for event in await openai.responses.create(model='any', input=asked, stream=True)]
+            whole = await openai.responses.create(model='any', input=asked)
     text = ''.join(event.delta for event in streamed if event.type == 'response.output_text.delta')
     assert text == whole.output_text == 'Let me look.At noon.'
     assert (streamed[-1].type, whole.status) == ('response.completed', 'completed')

@@ -11,7 +11,7 @@ from inline_snapshot import snapshot
 from pydantic import BaseModel
 from pydantic_ai import Agent, DeferredToolRequests, ModelRetry, NativeOutput, PromptedOutput, TextOutput
 from pydantic_ai.exceptions import CallDeferred, ModelConnectionError
-from pydantic_ai.messages import NativeToolCallPart, NativeToolReturnPart
+from pydantic_ai.messages import NativeToolCallPart, NativeToolReturnPart, PartStartEvent, TextPart
 
 from pydantic_ai_streaming import Deadlines, Recovery, RunStream, StreamTimeout, StreamTruncated
 from pydantic_ai_streaming.integrations.responses_events import ResponseEvents
@@ -222,6 +222,15 @@ async def test_texts_around_a_tool_of_the_provider_are_an_item_each() -> None:
     events = await answer(saying(['I look. ', Part(native), Part(found), Text('At noon.')]))
     agree(events)
     assert list(texts(ends(events)).values()) == ['I look. ', 'At noon.']
+
+
+def test_a_text_ends_when_another_response_begins_without_a_word_about_it() -> None:
+    # As where a capability has more to say to the model: no tool runs, and nothing is rejected.
+    events = ResponseEvents('r')
+    list(events.add(PartStartEvent(index=0, part=TextPart('At noon.'))))
+    told = list(events.add(PartStartEvent(index=0, part=TextPart('Or later.'))))
+    assert [event['type'] for event in told] == ['response.output_item.done', 'response.output_text.delta']
+    assert list(texts(ends(told)).values()) == ['At noon.']
 
 
 async def test_a_tool_of_the_client_is_a_call_without_an_output() -> None:

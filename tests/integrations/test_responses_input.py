@@ -92,9 +92,15 @@ def test_pictures_and_files_come_with_the_prompt() -> None:
     ]
 
 
+def test_a_text_alone_is_a_message_of_the_user() -> None:
+    assert told(conversation_of('When?').messages) == [['request', ('user-prompt', 'When?')]]
+
+
 @pytest.mark.parametrize(
     ('items', 'says'),
     [
+        pytest.param([USER, {**CALL, 'call_id': None}], "to have a text as its 'call_id'", id='a_call_without_an_id'),
+        pytest.param([{'role': 'user', 'content': [{'type': 'input_text'}]}], "as its 'text'", id='no_text_in_a_part'),
         pytest.param([], 'end with a message', id='nothing'),
         pytest.param([USER, {'role': 'assistant', 'content': 'At noon.'}], 'end with a message', id='answered'),
         pytest.param([USER, CALL], 'end with a message', id='a_call_that_the_run_would_make'),

@@ -28,7 +28,7 @@ __all__ = ['AskedConversation', 'conversation_of']
 Item: TypeAlias = Mapping[str, Any]
 
 PASSED_OVER = frozenset({'reasoning', 'file_search_call', 'computer_call', 'web_search_call'})
-"""Items that no model can be told of again: summaries of thoughts, without the provider's signature, and what another
+"""Items that no model can be told of again: thoughts in summary, without the signature of who thought them, and what a
 provider's own tools have done."""
 
 TEXTS = frozenset({'input_text', 'output_text', 'text'})
@@ -48,14 +48,14 @@ class AskedConversation:
     instructions: list[str]
 
 
-def conversation_of(items: Iterable[Item]) -> AskedConversation:
+def conversation_of(items: Iterable[Item] | str) -> AskedConversation:
     """Read the `input` of a request: messages of all roles, function calls and what came of them.
 
     Calls without a result get one that says so, as providers refuse them otherwise. Reasoning and the calls of
-    provider's own tools are passed over. The client keeps the history, so it is the client's word and nothing more.
+    a provider's own tools are passed over. The client keeps the history, so it is the client's word and nothing more.
 
     Args:
-        items: The items, each as a dict.
+        items: The items, each as a dict; or the text of a message of the user.
 
     Raises:
         ValueError: There is nothing to answer, an item is of a kind that is unknown, a result has no call, or a picture
@@ -70,7 +70,7 @@ def conversation_of(items: Iterable[Item]) -> AskedConversation:
         (['Be brief.'], ['request'])
     """
     history = _History()
-    for item in items:
+    for item in [{'role': 'user', 'content': items}] if isinstance(items, str) else items:
         history.add(item)
     return AskedConversation(messages=history.messages(), instructions=history.instructions)
 
@@ -89,9 +89,9 @@ class _History:
         if kind == 'message':
             self._message(item)
         elif kind == 'function_call':
-            call_id = str(item['call_id'])
-            self._tools[call_id] = item['name']
-            self._answered(ToolCallPart(item['name'], item.get('arguments') or '{}', tool_call_id=call_id))
+            call_id, name = _named(item, 'call_id'), _named(item, 'name')
+            self._tools[call_id] = name
+            self._answered(ToolCallPart(name, item.get('arguments') or '{}', tool_call_id=call_id))
         elif kind == 'function_call_output':
             self._returned(item)
         elif kind not in PASSED_OVER:
@@ -121,7 +121,7 @@ class _History:
             raise ValueError(f'There is a message of the role {role!r}: use user, assistant, system or developer.')
 
     def _returned(self, item: Item) -> None:
-        call_id = str(item['call_id'])
+        call_id = _named(item, 'call_id')
         name = self._tools.get(call_id)
         if name is None:
             raise ValueError(f'There is an output for the call {call_id!r}, and no such function_call before it.')
@@ -140,6 +140,13 @@ class _History:
         return self._said[-1]
 
 
+def _named(item: Item, field: str) -> str:
+    name = item.get(field)
+    if not isinstance(name, str) or not name:
+        raise ValueError(f'An item of type {item.get("type")!r} is to have a text as its {field!r}, and has {name!r}.')
+    return name
+
+
 def _texts(content: str | Sequence[Item]) -> list[str]:
     if isinstance(content, str):
         return [content] if content else []
@@ -150,7 +157,7 @@ def _texts(content: str | Sequence[Item]) -> list[str]:
 def _text(part: Item) -> str:
     if part.get('type') not in TEXTS:
         raise ValueError(f'A part of type {part.get("type")!r} is not for this role: it can say text only.')
-    return part['text']
+    return _named(part, 'text') if part.get('text') != '' else ''
 
 
 def _content(content: str | Sequence[Item]) -> str | list[UserContent]:
