@@ -21,17 +21,15 @@ from .responses_input import conversation_of
 if TYPE_CHECKING:
     from mlflow.pyfunc import ResponsesAgent  # pyright: ignore[reportPrivateImportUsage] - where MLflow documents it
 
-__all__ = ['RequestOptions', 'StreamedResponses']
+__all__ = ['RequestOptions', 'ResponsesRequest', 'StreamedResponses']
 
 
 class _Dumped(Protocol):
     def model_dump(self, *, exclude_none: bool) -> dict[str, Any]: ...
 
 
-Request: TypeAlias = 'Mapping[str, Any] | _Dumped'
+ResponsesRequest: TypeAlias = 'Mapping[str, Any] | _Dumped'
 """A request as a dict, or as MLflow's `ResponsesAgentRequest`."""
-
-Told: TypeAlias = dict[str, Any]
 
 RequestOptions: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Makes of a request, as a dict, what the run gets beside its history: arguments of `agent.run_stream_events`."""
@@ -93,7 +91,7 @@ class StreamedResponses:
         self._recovery = recovery
         self._options = options
 
-    def predict_stream(self, request: Request) -> Generator[Told]:
+    def predict_stream(self, request: ResponsesRequest) -> Generator[dict[str, Any]]:
         """Answer a request, event by event.
 
         The run lives in the thread of `run_stream_sync`, and begins with the first event that is asked for.
@@ -113,14 +111,14 @@ class StreamedResponses:
             for event in stream.events():
                 yield from events.add(event)
 
-    def predict(self, request: Request) -> Told:
+    def predict(self, request: ResponsesRequest) -> dict[str, Any]:
         """Answer a request with the whole response. Raises as `predict_stream`."""
-        told: Told = {}
+        told: dict[str, Any] = {}
         for told in self.predict_stream(request):  # noqa: B007 - it is the last that counts
             pass
         return told['response']
 
-    async def stream(self, request: Request) -> AsyncGenerator[Told]:
+    async def stream(self, request: ResponsesRequest) -> AsyncGenerator[dict[str, Any]]:
         """Answer a request, event by event, without holding up others. Raises as `predict_stream`."""
         events = ResponseEvents()
         stream = RunStream(self._run(request), deadlines=self._deadlines, recovery=self._recovery)
@@ -132,9 +130,9 @@ class StreamedResponses:
         finally:
             await stream.__aexit__(*sys.exc_info())
 
-    async def invoke(self, request: Request) -> Told:
+    async def invoke(self, request: ResponsesRequest) -> dict[str, Any]:
         """Answer a request with the whole response, without holding up others. Raises as `predict_stream`."""
-        told: Told = {}
+        told: dict[str, Any] = {}
         async for told in self.stream(request):  # noqa: B007 - it is the last that counts
             pass
         return told['response']
@@ -160,7 +158,7 @@ class StreamedResponses:
         """
         return _model_type()(self)
 
-    def _run(self, request: Request) -> Any:
+    def _run(self, request: ResponsesRequest) -> Any:
         asked = dict(request) if isinstance(request, Mapping) else request.model_dump(exclude_none=True)
         conversation = conversation_of(asked.get('input') or ())
         options = {} if self._options is None else dict(self._options(asked))
