@@ -28,7 +28,7 @@ class _Dumped(Protocol):
     def model_dump(self, *, exclude_none: bool) -> dict[str, Any]: ...
 
 
-ResponsesRequest: TypeAlias = 'Mapping[str, Any] | _Dumped'
+ResponsesRequest: TypeAlias = Mapping[str, Any] | _Dumped
 """A request as a dict, or as MLflow's `ResponsesAgentRequest`."""
 
 RequestOptions: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
