@@ -51,6 +51,14 @@ def one_certificate_authority(tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield
 
 
+@pytest.fixture(scope='session', autouse=True)
+def mlflow_tells_nobody() -> Iterator[None]:
+    """MLflow reports that it is used as soon as it is imported, also from a kernel or a program that tests start."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv('MLFLOW_DISABLE_TELEMETRY', 'true')
+        yield
+
+
 @pytest.fixture(scope='session')
 def postgres_server() -> Iterator[PostgresServer]:
     with start_postgres() as server:

@@ -51,7 +51,7 @@ OUTSIDE: dict[str, set[str]] = {
     'capabilities': {'pydantic_core', 'pydantic_ai'},
     'databases': {'redis'},
     'chat': {'pydantic_ai'},
-    'integrations': {'opentelemetry', 'pydantic_ai'},
+    'integrations': {'mlflow', 'opentelemetry', 'pydantic_ai', 'pydantic_core'},
     'logs': {'redis'},
     'serve': {'dbos', 'pydantic', 'pydantic_ai', 'pydantic_core', 'starlette'},
     'stores': {'psycopg', 'psycopg_pool', 'pydantic', 'pydantic_core', 'pydantic_ai', 'redis'},

@@ -22,6 +22,7 @@ MODULES = {
     'pydantic_ai_streaming.capabilities': 'See [mounted on an agent](capabilities.md).',
     'pydantic_ai_streaming.course': 'What lessons are written with. See the course in `lessons/`.',
     'pydantic_ai_streaming.display': 'A run on a terminal or in a notebook. See [notebooks](notebooks.md).',
+    'pydantic_ai_streaming.integrations.mlflow': 'See [behind MLflow](mlflow.md).',
     'pydantic_ai_streaming.integrations.telemetry': 'See [telemetry](telemetry.md).',
     'pydantic_ai_streaming.serve': 'See [serving](serving.md) and [stream routers](stream-router.md).',
     'pydantic_ai_streaming.stores': 'See [stores](stores.md).',

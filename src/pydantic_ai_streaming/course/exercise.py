@@ -19,6 +19,7 @@ PREFIX = '_lesson_'
 PACKAGES = {
     'fastapi': "'pydantic-ai-streaming[serve]' fastapi",
     'httpx': 'httpx',
+    'mlflow': "'pydantic-ai-streaming[mlflow]'",
     'starlette': "'pydantic-ai-streaming[serve]'",
 }
 """What some lessons need beside the package, and how one gets it."""
