@@ -147,7 +147,8 @@ class PartialOutputs(Mounted):
         """Learn what the validated output is."""
         result = await handler(output)
         if self._events is not None and not ctx.partial_output:
-            self._events.accept(result)
+            call = output_context.tool_call
+            self._events.accept(result, '' if call is None else call.tool_call_id)
         return result
 
     def wrap_run_event_stream(
