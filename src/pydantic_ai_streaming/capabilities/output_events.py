@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic_ai.messages import OutputToolResultEvent
+from pydantic_ai.messages import FunctionToolResultEvent, OutputToolResultEvent
 from pydantic_ai.tools import RunContext
 from pydantic_core import from_json, to_json
 
@@ -60,7 +60,10 @@ class OutputEvents:
         self._document: Any = None
         self._log: object = None  # of the document
         self._last: PartialOutput[Any] | None = None
-        self._output: list[Any] = []  # the validated one, not told yet
+        self._accepted: dict[str, Any] = {}  # validated outputs by the id of their call, not told yet
+        self._settled: list[str] = []  # the ids, as the calls stand in the response
+        self._asks_again: Callable[[str], bool] = lambda _: False
+        self._undone = False
 
     @property
     def next_due(self) -> float | None:
@@ -75,6 +78,7 @@ class OutputEvents:
     def begin(self, ctx: RunContext[Any]) -> None:
         """The model is asked, or its response handled."""
         rejection = self._rejections.asked(ctx)
+        self._asks_again = lambda tool: _is_function(ctx, tool)
         self._read_on()
         if rejection is not None:
             self._reader.take(rejection)
@@ -86,9 +90,13 @@ class OutputEvents:
         """
         self._hidden = any(self._outputs.schemas.get(name) != schema for name, schema in schemas.items())
 
-    def accept(self, output: Any) -> None:
-        """This is the validated output."""
-        self._output = [output]
+    def accept(self, output: Any, call_id: str = '') -> None:
+        """This is a validated output, of the call with this id if it came with one.
+
+        It need not be the run's: with `end_strategy='exhaustive'` every call of an output tool is carried out, in any
+        order, and the first of the response counts. None does if a function asks for a retry beside them.
+        """
+        self._accepted[call_id] = output
 
     def feed(self, event: Any, now: float) -> None:
         """Take an event that came at `now` (seconds)."""
@@ -109,6 +117,9 @@ class OutputEvents:
     def _see(self, event: Any) -> None:
         if type(event) is OutputToolResultEvent:
             self._rejections.see(event)
+            self._settled.append(event.part.tool_call_id)
+        elif type(event) is FunctionToolResultEvent and event.part.outcome == 'retried':
+            self._undone = self._undone or self._asks_again(event.part.tool_name)
 
     def _read_on(self) -> None:
         if self._pieces:
@@ -127,15 +138,21 @@ class OutputEvents:
         """A response, or the handling of one, is over."""
         if self._changed:
             self._tell(now)
-        if self._output and not self._hidden:
-            self._tell_output(self._output[0])
-        self._output.clear()
+        if self._accepted and not self._undone and not self._hidden:
+            first = next((one for one in self._settled if one in self._accepted), next(iter(self._accepted)))
+            self._tell_output(self._accepted[first])
+        self._forget()
 
     def flush(self, now: float) -> Sequence[Any]:
         """All that waits, at once."""
-        self._output.clear()
+        self._forget()
         self._not_before = -math.inf
         return self.due(now)
+
+    def _forget(self) -> None:
+        self._accepted.clear()
+        self._settled.clear()
+        self._undone = False
 
     def _tell(self, now: float) -> None:
         self._changed = False
@@ -168,6 +185,13 @@ class OutputEvents:
     def _tell_output(self, output: Any) -> None:
         attempt = 1 if self._last is None else self._last.attempt
         self._ready.append(PartialOutputEvent(id=self._id, value=jsonable(output), attempt=attempt, is_final=True))
+
+
+def _is_function(ctx: RunContext[Any], tool_name: str) -> bool:
+    """Whether a run has this tool as a function: of another kind, or one that the model made up, it undoes nothing."""
+    tools = None if ctx.tool_manager is None else ctx.tool_manager.tools
+    tool = None if tools is None else tools.get(tool_name)
+    return tool is not None and tool.tool_def.kind == 'function'
 
 
 def _streaming(partial: PartialOutput[Any]) -> str | None:

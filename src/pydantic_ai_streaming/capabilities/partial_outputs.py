@@ -47,6 +47,7 @@ class PartialOutputs(Mounted):
             something else, nothing is shown unless it is repeated here.
 
     Raises:
+        TypeError: `every` or `rate` is not a number, or `patches` is neither true nor false.
         ValueError: `every` is negative, `rate` is not positive, or one is not finite.
 
     Example:
@@ -96,6 +97,8 @@ class PartialOutputs(Mounted):
     _events: OutputEvents | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.patches, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - an agent's spec has no types
+            raise TypeError(f'patches={self.patches!r}: use True or False')
         check_number('every', self.every)
         check_number('rate', self.rate)
         if not 0 <= self.every < math.inf:
@@ -147,7 +150,8 @@ class PartialOutputs(Mounted):
         """Learn what the validated output is."""
         result = await handler(output)
         if self._events is not None and not ctx.partial_output:
-            self._events.accept(result)
+            call = output_context.tool_call
+            self._events.accept(result, '' if call is None else call.tool_call_id)
         return result
 
     def wrap_run_event_stream(

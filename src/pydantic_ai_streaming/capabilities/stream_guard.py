@@ -20,7 +20,7 @@ from .mounted import refuse_class
 __all__ = ['StreamGuard']
 
 
-@dataclass(eq=False)
+@dataclass
 class StreamGuard(AbstractCapability[Any]):
     """Gives every run of an agent deadlines, has it see truncation, and lets it go on after a response breaks off.
 
@@ -29,7 +29,8 @@ class StreamGuard(AbstractCapability[Any]):
 
     `first`, `idle` and `min_rate` count as in `RunStream`: while a tool runs, while whoever reads the run is slow, or
     while nobody reads it, nothing counts but `total`. `total` counts from the beginning of the run and ends it where it
-    waits: for the model, or for a tool. A tool in a thread is waited for, as always.
+    waits: for the model, or for a tool. A function in a thread cannot be ended: it goes on there, and the run ends
+    without it.
 
     With `RunStream` over such an agent the tighter deadlines count, but those of `RunStream` end the run, and only
     those of the guard are recovered from. One of the two may have a `Recovery`.
@@ -80,10 +81,15 @@ class StreamGuard(AbstractCapability[Any]):
     ) -> StreamGuard:
         """Make one of an agent spec: the settings are mappings, models are names.
 
+        Raises:
+            TypeError: A setting is no mapping, or names something that there is not.
+
         Example:
             >>> StreamGuard.from_spec({'idle': 15}, recovery={'by': 'restart'}).recovery.by
             'restart'
         """
+        _check_mapping('deadlines', deadlines, "{'idle': 15}")
+        _check_mapping('recovery', recovery, "{'by': 'restart'}")
         return cls(
             Deadlines(**(deadlines or {})),
             on_truncation=on_truncation,
@@ -98,3 +104,8 @@ class StreamGuard(AbstractCapability[Any]):
         """The watch of one run."""
         running_loop('StreamGuard')
         return GuardedRun(on_truncation=self.on_truncation, recovery=self.recovery, deadlines=self.deadlines)
+
+
+def _check_mapping(name: str, setting: object, example: str) -> None:
+    if not isinstance(setting, Mapping | None):
+        raise TypeError(f'{name}={setting!r} is no mapping: use one such as {example}')

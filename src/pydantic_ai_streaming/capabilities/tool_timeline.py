@@ -97,7 +97,7 @@ class ToolTimeline(Mounted):
         if self._events is None:
             return stream
         self._events.begin(ctx, asyncio.get_running_loop().time())
-        return Timed(stream, self._events)
+        return Timed(stream, self._events, ahead=False)  # nothing is due later
 
 
 class ToolEvents:
