@@ -10,7 +10,7 @@ import time
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 __all__ = ['Seen', 'Viewer', 'ask', 'watch']
 
@@ -50,9 +50,8 @@ class Viewer(asyncio.Protocol):
         self.over: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
-        assert isinstance(transport, asyncio.WriteTransport)
-        self.transport = transport
-        transport.write(self._request)
+        self.transport = cast('asyncio.WriteTransport', transport)  # no subclass of it where the loop is uvloop's
+        self.transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         self._times.append(time.monotonic())
