@@ -7,9 +7,10 @@ BIN := .venv/bin
 demo: .venv/.demo
 	@$(BIN)/pydantic-ai-streaming demo
 
-# Most of the time goes into computing, so each core has tests to run; those of a file share what they start.
+# Each core has tests to run, and one worker more does while others wait; those of a file share what they start.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: lint services
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --inline-snapshot disable
+	$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile --inline-snapshot disable
 
 # PostgreSQL and Redis for the tests of the stores. Where they are missing and cannot be installed, those tests skip.
 services:
