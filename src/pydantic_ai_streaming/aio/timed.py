@@ -11,8 +11,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from ..core.record import Record
 from .clock import clock_of
 from .closing import close, drain
+from .contexts import current_context
 from .cursor import Cursor
-from .own_context import OwnContext
 from .paced import wait_for_update
 
 __all__ = ['Timed', 'TimedMachine']
@@ -61,8 +61,8 @@ class Timed(AsyncIterator[T], Generic[T]):
     comes first, at once, and then the error. `aclose` ends the task and closes the source.
 
     Written by hand rather than as a generator (PEP 789, https://peps.python.org/pep-0789/): each pull may come from
-    another task, and one that is cancelled loses nothing. No scope is held between two pulls. A source that may be read
-    by a task, too, is read in one context by both.
+    another task, and one that is cancelled loses nothing. No scope is held between two pulls. The task that reads on
+    does that in the context of whoever has pulled before.
 
     Args:
         source: Where the events come from.
@@ -75,7 +75,6 @@ class Timed(AsyncIterator[T], Generic[T]):
         self._iterator = aiter(source)
         self._machine = machine
         self._ahead = ahead
-        self._own: OwnContext | None = None
         self._ready: deque[T] = deque()
         self._cursor: Cursor[T] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -101,13 +100,7 @@ class Timed(AsyncIterator[T], Generic[T]):
         self._ready.clear()
         if self._task is not None:
             await drain(self._task)
-        if self._own is None:
-            await close(self._source)
-            return
-        try:
-            await self._own.within(close(self._source))
-        finally:
-            self._own.carry_over()
+        await close(self._source)
 
     def __del__(self) -> None:
         # Left without being closed, as an async generator may be, whose loop then closes it.
@@ -117,11 +110,8 @@ class Timed(AsyncIterator[T], Generic[T]):
 
     async def _pull(self) -> None:
         machine, loop = self._machine, asyncio.get_running_loop()
-        if self._ahead and self._own is None:
-            self._own = OwnContext()
-        own = self._own
         try:
-            event = await (anext(self._iterator) if own is None else own.within(anext(self._iterator)))
+            event = await anext(self._iterator)
         except StopAsyncIteration:
             self._cursor = _ended(None, loop.time())
         except Exception as error:
@@ -130,11 +120,15 @@ class Timed(AsyncIterator[T], Generic[T]):
             now = loop.time()
             machine.feed(event, now)
             self._ready += machine.due(now)
-            if own is not None and machine.next_due is not None:
+            if self._ahead and machine.next_due is not None:
                 record = Record[T]()
                 self._cursor = Cursor(record)
-                self._task = loop.create_task(
-                    _read(self._iterator, record), name='pydantic-ai-streaming read ahead', context=own.context
+                # Not by `create_task`: an eager one would enter the context in which this runs.
+                self._task = asyncio.Task(
+                    _read(self._iterator, record),
+                    loop=loop,
+                    name='pydantic-ai-streaming read ahead',
+                    context=current_context(),
                 )
 
     async def _follow(self, cursor: Cursor[T]) -> None:
@@ -146,8 +140,6 @@ class Timed(AsyncIterator[T], Generic[T]):
             machine.feed(event, at)
         if not arrived and cursor.exhausted and not self._closed:
             self._closed = True
-            if self._own is not None:
-                self._own.carry_over()
             if cursor.error is not None:
                 self._ready += machine.flush(now)
             else:
