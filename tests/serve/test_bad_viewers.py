@@ -74,8 +74,8 @@ async def test_viewers_that_read_nothing_delay_nobody_and_take_little_memory(wor
         await watch(worker, stream, words)
         running, after = await worker.state()
     assert running == []
-    # Less than a MB for each of them, with all that the run itself has taken.
-    assert after - before < slow * 2**20
+    # Less than 2 MB of the 8 for each of them, with all that the run itself has taken, and what the allocator keeps.
+    assert after - before < slow * 2**21
 
 
 @pytest.mark.parametrize('place', ['memory'], indirect=True)
