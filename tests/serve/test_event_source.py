@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import httpx
 import pytest
 from pydantic_ai import Agent
+from pydantic_ai.messages import ModelMessage
+from pydantic_ai.models import Model
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -34,8 +37,8 @@ TEXT = ''.join(WORDS)
 class Site:
     """An empty page, and a run beside it whose connections can be broken."""
 
-    def __init__(self, log: StreamLog, *, gap: float, **settings: Any) -> None:
-        self.agent = Agent(ScriptedModel(WORDS, gap=gap))
+    def __init__(self, log: StreamLog, *, gap: float = 0.0, model: Model | None = None, **settings: Any) -> None:
+        self.agent = Agent(model or ScriptedModel(WORDS, gap=gap))
         self.runner = StreamRunner(log, formats=[Frames(['text'])], grace=0)
         self.requests = 0
         self.cut = self.started = False
@@ -109,12 +112,21 @@ async def test_the_client_for_browsers_outlasts_a_redis_that_is_away(redis: Redi
 
 @needs_node
 async def test_the_client_for_browsers_waits_for_a_place_before_it_has_seen_anything() -> None:
-    site: Any = Site(MemoryLog(), gap=0.01, viewers=1)
+    going_on = asyncio.Event()
+
+    async def waiting(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+        yield WORDS[0]
+        await going_on.wait()
+        for word in WORDS[1:]:
+            yield word
+
+    site: Any = Site(MemoryLog(), model=FunctionModel(stream_function=waiting), viewers=1)
     async with serving_app(site) as address, httpx.AsyncClient() as client:
         async with client.stream('GET', f'http://{address}/runs/run'):
             reading = asyncio.create_task(node(f'http://{address}/runs/run'))
             # It comes again, so it was refused before.
-            await until(lambda: site.requests == 3, within=60)
+            await until(lambda: site.requests >= 3, within=60)
+        going_on.set()
         frames = await reading
     assert text_of(frames) == TEXT
 
