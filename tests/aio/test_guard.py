@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pydantic_ai_streaming import Deadlines, StreamTimeout, guard, smooth
+from pydantic_ai_streaming.aio.interruption import Interruption
+from pydantic_ai_streaming.core.deadlines import Watchdog
+from pydantic_ai_streaming.testing.virtual_time import run
 
 pytestmark = pytest.mark.virtual_time
 
@@ -47,7 +53,7 @@ async def test_a_stream_in_time_passes_unchanged() -> None:
         ([(1.0, 'a'), (5.0, 'b')], Deadlines(first=2, idle=1), 'idle', 2, 'a'),
         ([(1.0, 'a'), (0.5, ''), (0.5, None), (0.5, 'b')], Deadlines(idle=1.2), 'idle', 2.2, 'a'),
         ([(1.0, 'a')] * 9, Deadlines(idle=2, total=3.5), 'total', 3.5, 'aaa'),
-        ([(0.5, 'a')] * 99, Deadlines(idle=1, min_rate=10, rate_window=2), 'rate', 2.5, 'aaaa'),
+        ([(0.6, 'a')] * 99, Deadlines(idle=1, min_rate=10, rate_window=2), 'rate', 2.6, 'aaaa'),
     ],
 )
 async def test_a_late_stream_ends_at_the_instant_of_its_deadline(
@@ -130,6 +136,38 @@ async def test_the_caller_says_what_counts_as_content() -> None:
     assert (raised.value.text, now()) == ('', 3)
 
 
+async def test_a_source_that_takes_no_notice_is_late_with_what_it_brings_next() -> None:
+    async def deaf() -> AsyncGenerator[str]:
+        for piece in 'abc':
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(1 if piece == 'a' else 9)
+            yield piece
+
+    task, seen = asyncio.current_task(), list[str]()
+    assert task is not None
+    with pytest.raises(StreamTimeout, match='no content for 2 s') as raised:  # noqa: PT012 - what comes before counts
+        async for piece in guard(deaf(), Deadlines(idle=2)):
+            seen.append(piece)
+    assert (seen, raised.value.text, now(), task.cancelling()) == (['a', 'b'], 'a', 3, 0)
+
+
+async def test_a_cancellation_at_the_very_instant_of_a_deadline_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def consume() -> None:
+        async for _ in guard(Source((100, 'a')), Deadlines(first=2)):
+            pass
+
+    task = asyncio.ensure_future(consume())
+    begin = Interruption.begin
+
+    def at_the_same_time(self: Interruption, task: asyncio.Task[Any], reason: Exception) -> None:
+        begin(self, task, reason)
+        task.cancel()
+
+    monkeypatch.setattr(Interruption, 'begin', at_the_same_time)
+    await asyncio.wait({task})
+    assert (task.cancelled(), task.cancelling(), now()) == (True, 1, 2)
+
+
 @pytest.mark.parametrize('ending', [None, ConnectionError('mine')])
 async def test_a_source_that_ends_in_its_own_way_when_it_is_cancelled_is_late_all_the_same(
     ending: Exception | None,
@@ -145,6 +183,88 @@ async def test_a_source_that_ends_in_its_own_way_when_it_is_cancelled_is_late_al
     with pytest.raises(StreamTimeout):
         async for _ in guard(stubborn(), Deadlines(idle=1)):
             pass
+
+
+async def test_each_item_may_be_asked_for_by_another_task() -> None:
+    stream = guard(Source((1, 'a'), (1, 'b'), (9, 'c')), Deadlines(idle=2))
+    assert await asyncio.create_task(anext(stream)) == 'a'
+    assert await asyncio.create_task(anext(stream)) == 'b'
+    with pytest.raises(StreamTimeout):
+        await asyncio.create_task(anext(stream))
+    assert now() == 4
+
+
+async def test_what_waits_while_the_program_keeps_the_loop_busy_is_no_silence() -> None:
+    arrived = asyncio.Queue[str]()
+
+    async def source() -> AsyncGenerator[str]:
+        while True:
+            yield await arrived.get()
+
+    stream = guard(source(), Deadlines(idle=1))
+    arrived.put_nowait('a')
+    assert await anext(stream) == 'a'
+    waiting = asyncio.ensure_future(anext(stream))
+    loop = asyncio.get_running_loop()
+    loop.call_later(1, lambda: loop.call_soon(arrived.put_nowait, 'b'))
+    assert await waiting == 'b'
+    await stream.aclose()
+
+
+async def test_a_stream_in_full_flow_sets_no_timer_for_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def source() -> AsyncGenerator[str]:
+        for _ in range(1000):
+            await asyncio.sleep(0)
+            yield 'a'
+
+    loop, timers = asyncio.get_running_loop(), list[float]()
+    call_at = loop.call_at
+
+    def counted(when: float, *arguments: Any, **settings: Any) -> asyncio.TimerHandle:
+        timers.append(when)
+        return call_at(when, *arguments, **settings)
+
+    monkeypatch.setattr(loop, 'call_at', counted)
+    assert len([_ async for _ in guard(source(), Deadlines(first=5, idle=5, total=50))]) == 1000
+    assert len(timers) < 5
+
+
+gaps = st.integers(0, 40).map(lambda tenths: tenths / 10)
+
+
+@pytest.mark.parametrize('rate', [None, 2])
+@given(st.lists(st.tuples(gaps, st.sampled_from(['a', 'ab', '']), gaps), max_size=30))
+def test_a_deadline_is_what_the_watchdog_says(rate: float | None, items: list[tuple[float, str, float]]) -> None:
+    """Whatever is noted or told, and whoever takes their time: no instant of an item is one of a deadline here."""
+    deadlines = Deadlines(first=3.03, idle=2.02, total=40.04, min_rate=rate, rate_window=3.01)
+
+    def expected() -> tuple[float, str | None]:
+        dog, at = Watchdog(deadlines, 0), 0.0
+        dog.waiting(0)
+        for gap, piece, pause in items:
+            dog.returned(at)
+            at += gap
+            if (due := dog.expired(at)) is not None:
+                return due.at, due.phase
+            if piece:
+                dog.content(at, len(piece))
+            dog.left(at)
+            at += pause
+            if at >= 40.04:
+                return at, 'total'
+        return at, None
+
+    async def found() -> tuple[float, str | None]:
+        try:
+            pauses = iter([pause for *_, pause in items])
+            async for _ in guard(Source(*[(gap, piece) for gap, piece, _ in items]), deadlines):
+                await asyncio.sleep(next(pauses))
+        except StreamTimeout as error:
+            return now(), error.phase
+        return now(), None
+
+    at, phase = run(found())
+    assert (pytest.approx(at), phase) == expected()
 
 
 async def test_total_holds_over_a_source_that_never_waits() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -231,3 +233,45 @@ async def test_an_agent_spec_names_it() -> None:
     agent = Agent.from_spec({'model': 'test', 'capabilities': [spec]}, custom_capability_types=[StreamGuard])
     model = ScriptedModel(['one ', Stall()], ['two'])
     assert (await agent.run('Go', model=model)).output == 'one two'
+
+
+@raising_driver
+@pytest.mark.parametrize('reaction', ['takes no notice', 'ends', 'fails'])
+async def test_a_model_that_does_as_it_likes_when_it_is_interrupted_is_late_all_the_same(
+    driver: str, reaction: str
+) -> None:
+    async def write(messages: list[ModelMessage], info: AgentInfo) -> AsyncGenerator[str]:
+        yield 'one '
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if reaction == 'ends':
+                return
+            if reaction == 'fails':
+                raise ConnectionError('mine') from None
+        yield 'two '
+        await asyncio.sleep(60)
+
+    agent = Agent(FunctionModel(stream_function=write), capabilities=[StreamGuard(Deadlines(idle=2))])
+    with pytest.raises(StreamTimeout, match='no content for 2 s'):
+        await DRIVERS[driver](agent, 'Go', Outcome())
+    task = asyncio.current_task()
+    assert task is not None
+    assert (task.cancelling(), now() < 3) == (0, True)
+
+
+async def test_a_model_that_takes_no_notice_is_asked_again() -> None:
+    requests = 0
+
+    async def write(messages: list[ModelMessage], info: AgentInfo) -> AsyncGenerator[str]:
+        nonlocal requests
+        requests += 1
+        yield 'one '
+        if requests == 1:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+        yield 'two'
+
+    guard = StreamGuard(Deadlines(idle=2), recovery=Recovery(by='restart'))
+    result = await Agent(FunctionModel(stream_function=write), capabilities=[guard]).run('Go')
+    assert (result.output, requests) == ('one two', 2)

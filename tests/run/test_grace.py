@@ -9,7 +9,7 @@ import pytest
 from pydantic_ai import Agent
 
 from pydantic_ai_streaming import RunStream
-from pydantic_ai_streaming.run.beat import Beat
+from pydantic_ai_streaming.aio.beat import Beat
 from pydantic_ai_streaming.run.grace import Grace
 from pydantic_ai_streaming.testing import Finish, Hang, ScriptedModel, Stall, Text
 

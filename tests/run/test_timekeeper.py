@@ -95,8 +95,9 @@ def test_noted_or_told_at_once_the_deadline_is_the_same(
         watch.observer = Observer(noting)
 
         def same() -> None:
-            assert noting.is_running == dog.is_running
-            expected, found = dog.due, noting.due
+            noted = noting._noted  # pyright: ignore[reportPrivateUsage]
+            assert noted.is_running == dog.is_running
+            expected, found = dog.due, noted.due
             assert (found is None) == (expected is None)
             if found is not None and expected is not None:
                 assert (found.phase, found.at) == (expected.phase, pytest.approx(expected.at, abs=1e-6))

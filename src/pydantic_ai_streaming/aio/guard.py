@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import TypeVar
 
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..errors import StreamTimeout
-from .clock import running_loop
+from .alarm import Alarm
+from .beat import Beat, Noted
+from .clock import clock_of, running_loop
 from .closing import close, close_after
+from .interruption import Interruption
 
 __all__ = ['content_length', 'guard']
 
@@ -62,41 +66,103 @@ async def guard(
     """
     if not isinstance(deadlines, Deadlines):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
         raise TypeError(f'guard() needs Deadlines(first=..., idle=..., total=...), not {deadlines!r}')
-    clock = running_loop('guard()').time
-    watchdog = Watchdog(deadlines, clock())
-    watchdog.waiting(clock())
+    loop = running_loop('guard()')
+    wait = _Wait(loop, deadlines)
+    clock, beat, text = clock_of(loop), wait.beat, wait.text
     iterator = aiter(source)
-    text: list[str] = []
+    pull = iterator.__anext__
     try:
         while True:
-            due = watchdog.due
-            if due is not None and due.at <= clock():
-                # A source that never waits would never meet the end of a timeout.
-                raise _timeout(due, clock() - watchdog.started, text)
-            scope = asyncio.timeout_at(None if due is None else due.at)
+            # Asked anew each time: every pull may come from another task.
+            beat.puller = asyncio.current_task(loop)
+            if beat.steady and (now := clock()) < wait.end:
+                beat.back = now
+            else:
+                wait.begins()
             try:
-                async with scope:
-                    item = await anext(iterator)
-            except Exception as error:
-                # A source whose pull is cancelled by a deadline may end or fail in its own way: it was the deadline.
-                if due is None or not scope.expired():
-                    if isinstance(error, StopAsyncIteration):
-                        break
-                    raise
-                raise _timeout(due, clock() - watchdog.started, text) from None
+                item = await pull()
+            except BaseException as error:
+                wait.fails(error)
+                if isinstance(error, StopAsyncIteration):
+                    break
+                raise
+            beat.puller = None
             length = content(item)
-            if length:
-                watchdog.content(clock(), length)
             if isinstance(item, str):
                 text.append(item)
-            watchdog.paused(clock())
+            if not (length and beat.steady):
+                wait.ends(length)
             yield item
-            watchdog.resumed(clock())
     except BaseException as error:
+        wait.over()
         await close_after(iterator, error)
         raise
+    wait.over()
     await close(iterator)
 
 
-def _timeout(due: Due, elapsed: float, text: list[str]) -> StreamTimeout:
-    return StreamTimeout(phase=due.phase, limit=due.limit, elapsed=elapsed, text=''.join(text))
+class _Wait:
+    """The time that passes while a source is waited for, and what ends it.
+
+    Attributes:
+        beat: Where items with content are noted, in place of telling of each wait.
+        text: What has come, for the error.
+        end: When `total` passes.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, deadlines: Deadlines) -> None:
+        self._clock = clock_of(loop)
+        self._watchdog = Watchdog(deadlines, self._clock())
+        self._watchdog.waiting(self._watchdog.started)
+        # A rate counts the characters of each item.
+        self._notes = deadlines.min_rate is None
+        self._interruption = Interruption()
+        self.beat = Beat()
+        self.text: list[str] = []
+        self.end = math.inf if deadlines.total is None else self._watchdog.started + deadlines.total
+        self._noted = Noted(self._watchdog, self.beat)
+        self._alarm = Alarm(loop, self._noted, self._late)
+
+    def begins(self) -> None:
+        """The next item is waited for."""
+        if self._interruption.is_going_on:
+            self.fails(None)  # an item has come all the same, but too late
+        now = self._clock()
+        self._noted.catch_up()
+        self._watchdog.returned(now)
+        if (due := self._watchdog.expired(now)) is not None:
+            # A source that never waits lets no alarm ring.
+            raise self._timeout(due)
+        if not self._alarm.complete:
+            self._alarm.set()
+
+    def ends(self, length: int) -> None:
+        """An item with so much content is there."""
+        now = self._clock()
+        self._noted.catch_up(comes=True)
+        if length and self._watchdog.content(now, length):
+            self._alarm.set()
+        self._watchdog.left(now)
+        if length and self._notes and self._alarm.complete and not self._interruption.is_going_on:
+            self.beat.begin()
+
+    def fails(self, error: BaseException | None) -> None:
+        """The source has ended, with an error or by itself: or rather, it was late.
+
+        A source whose pull is cancelled may end or fail in its own way.
+        """
+        if self._interruption.ends(error) and (late := self._interruption.reason()) is not None:
+            raise late from None
+
+    def over(self) -> None:
+        """Nothing is waited for any more."""
+        self.beat.puller = None
+        self._alarm.cancel()
+
+    def _late(self, due: Due) -> None:
+        if self.beat.puller is not None:
+            self._interruption.begin(self.beat.puller, self._timeout(due))
+
+    def _timeout(self, due: Due) -> StreamTimeout:
+        elapsed = self._clock() - self._watchdog.started
+        return StreamTimeout(phase=due.phase, limit=due.limit, elapsed=elapsed, text=''.join(self.text))

@@ -13,7 +13,7 @@ from pydantic_ai.messages import (
     ToolCallPartDelta,
 )
 
-__all__ = ['content_in', 'text_in', 'thinking_in']
+__all__ = ['content_in', 'is_more', 'text_in', 'thinking_in']
 
 
 def content_in(event: object) -> int | None:
@@ -39,6 +39,18 @@ def content_in(event: object) -> int | None:
             return len(name) + _length(arguments) if name or arguments else None
         return 0
     return _content_in_start(event) if type(event) is PartStartEvent else None
+
+
+def is_more(event: object) -> bool:
+    """Whether an event goes on with a part, and brings content.
+
+    Example:
+        >>> is_more(PartDeltaEvent(index=0, delta=TextPartDelta(content_delta='Hello')))
+        True
+        >>> is_more(PartDeltaEvent(index=0, delta=TextPartDelta(content_delta='')))
+        False
+    """
+    return type(event) is PartDeltaEvent and content_in(event) is not None
 
 
 def _content_in_start(event: PartStartEvent) -> int | None:

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from .alarm import CATCH_UP, LATE
-from .beat import Beat
+from ..aio.alarm import CATCH_UP, LATE
+from ..aio.beat import Beat
 
 __all__ = ['Grace']
 

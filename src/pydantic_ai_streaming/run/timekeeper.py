@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from ..aio.alarm import Alarm
+from ..aio.beat import Beat, Noted
 from ..aio.clock import clock_of
 from ..core.deadlines import Deadlines, Due, Watchdog
+from ..reduce.content import is_more
 from ..reduce.turns import Turns
-from .alarm import Alarm
-from .beat import NEVER, Beat, is_more
 from .grace import Grace
 
 __all__ = ['Timekeeper']
@@ -44,7 +45,8 @@ class Timekeeper:
         self._beat = beat or Beat()
         # A rate counts the characters of each event.
         self._notes = deadlines.min_rate is None
-        self._alarm = Alarm(loop, self, late)
+        self._noted = Noted(self._watchdog, self._beat)
+        self._alarm = Alarm(loop, self._noted, late)
         self._grace = Grace(loop, deadlines.finish_grace, finished=finished, end=end, beat=self._beat)
 
     @property
@@ -62,23 +64,6 @@ class Timekeeper:
         """Seconds since something came."""
         return self._grace.silent
 
-    @property
-    def is_running(self) -> bool:
-        """Whether silence counts right now."""
-        self._catch_up()
-        return self._watchdog.is_running
-
-    @property
-    def due(self) -> Due | None:
-        """The deadline that passes next if nothing happens."""
-        self._catch_up()
-        return self._watchdog.due
-
-    def expired(self, now: float) -> Due | None:
-        """The deadline that has passed at an instant, if one has."""
-        self._catch_up()
-        return self._watchdog.expired(now)
-
     def start(self, *, waiting: bool) -> None:
         """Begin to watch. `waiting` if it is the provider's turn, as far as one knows."""
         if waiting:
@@ -92,14 +77,14 @@ class Timekeeper:
 
     def opened(self) -> None:
         """A request to the model begins."""
-        self._catch_up()
+        self._noted.catch_up()
         self._turns.request_opened(self._clock())
         self._alarm.set()
         self._grace.start()
 
     def closed(self, *, watch_on: bool) -> None:
         """The response is over. `watch_on` if the run goes on, so that `total` may still pass."""
-        self._catch_up()
+        self._noted.catch_up()
         self._turns.request_closed(self._clock())
         if watch_on:
             self._alarm.set()
@@ -109,7 +94,7 @@ class Timekeeper:
         """The run waits for what the provider sends next. Returns the instant."""
         now = self._clock()
         if self._limited:
-            self._catch_up()
+            self._noted.catch_up()
             self._watchdog.returned(now)
             if not self._alarm.complete:
                 self._alarm.set()
@@ -118,17 +103,18 @@ class Timekeeper:
     def left(self) -> None:
         """Whoever is between the provider and the run takes their time, which is not the provider's silence."""
         if self._limited:
-            self._catch_up()
+            self._noted.catch_up()
             self._watchdog.left(self._clock())
 
     def took(self, event: object) -> None:
         """The provider has sent something, and the response is left with it until the next is awaited."""
         self._grace.last_event = now = self._clock()
         if self._limited:
-            self._catch_up(comes=True)
+            self._noted.catch_up(comes=True)
             self.sent(event, now)
             self._watchdog.left(now)
-        if self._notes and self._alarm.complete and self._watchdog.is_waiting and is_more(event):
+        counts = self._alarm.complete and self._watchdog.is_waiting if self._limited else True
+        if self._notes and counts and is_more(event):
             self._beat.begin()
 
     def sent(self, event: object, now: float) -> None:
@@ -136,21 +122,3 @@ class Timekeeper:
         self._grace.last_event = now
         if self._limited and self._turns.add(event, now):
             self._alarm.set()
-
-    def _catch_up(self, *, comes: bool = False) -> None:
-        """Tell the watchdog what was noted; `comes` if something else has come just now, which was waited for.
-
-        What is next is told again: the alarm may have to be set anew.
-        """
-        beat = self._beat
-        if not beat.steady:
-            return
-        beat.steady = False
-        if (back := beat.back) == NEVER:
-            return
-        self._grace.last_event = back
-        self._watchdog.returned(back)
-        # Content came before, and the next was waited for since; or else after, and nothing is waited for now.
-        self._watchdog.content(back)
-        if beat.puller is None and not comes:
-            self._watchdog.left(back)

@@ -39,13 +39,15 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext, ToolDefinition
 from pydantic_ai.toolsets import ToolsetTool
 
+from ..aio.beat import Beat
 from ..aio.clock import clock_of
 from ..aio.closing import drain
+from ..aio.interruption import Interruption
 from ..errors import StreamTruncated
+from ..reduce.content import is_more
 from ..reduce.events import StreamRecoveredEvent
 from ..reduce.recovery import Recovery
 from ..reduce.truncation import is_truncated
-from .beat import Beat, is_more
 from .observers import ModelNames
 from .watched import WatchedModel, output_mode
 
@@ -117,9 +119,7 @@ class ModelWatch(AbstractCapability[Any]):
     _whole: StreamedResponse | None = field(default=None, init=False, repr=False)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]], init=False, repr=False)
     _at_work: WeakSet[asyncio.Task[Any]] = field(default_factory=WeakSet[asyncio.Task[Any]], init=False, repr=False)
-    _ending: bool = field(default=False, init=False, repr=False)
-    _failure: Exception | None = field(default=None, init=False, repr=False)
-    _cancelled_before: int = field(default=0, init=False, repr=False)
+    _interruption: Interruption = field(default_factory=Interruption, init=False, repr=False)
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
         """Know the task in which the hooks of the run wait for it."""
@@ -186,6 +186,7 @@ class ModelWatch(AbstractCapability[Any]):
         To be called while one of its events is handled. pydantic-ai counts it against the run's output retries.
         """
         self._rejection = reason
+        self.beat.steady = False
 
     def asking(self, model: Model, settings: ModelSettings | None, parameters: ModelRequestParameters) -> None:
         """Another request begins."""
@@ -255,23 +256,24 @@ class ModelWatch(AbstractCapability[Any]):
         return self._interrupt(error)
 
     def _interrupt(self, error: Exception | None) -> bool:
-        if self.beat.puller is None or self._ending:
+        puller = self.beat.puller
+        if puller is None or self._interruption.is_going_on:
             return False
-        self._ending, self._failure = True, error
-        self._cancelled_before = self.beat.puller.cancelling()
-        # As asyncio.timeout does it: cancel what waits for the connection, and take the cancellation back there.
-        self.beat.puller.cancel()
+        self._interruption.begin(puller, error)
+        self.beat.steady = False
         return True
 
     async def opened(self, opening: Awaitable[StreamedResponse]) -> StreamedResponse:
         """Wait for a response to begin, as long as nobody fails it."""
-        self.beat.puller = task = _current_task()
+        self.beat.puller = _current_task()
         try:
             return await opening
-        except asyncio.CancelledError:
-            if not self._ours(task):
+        except BaseException as error:
+            if not self._interruption.ends(error):
                 raise
-            raise self._failed() from None
+            failure = self._interruption.reason()
+            assert failure is not None, 'only a failure ends what has not begun'
+            raise failure from None
         finally:
             self.beat.puller = None
 
@@ -309,26 +311,28 @@ class ModelWatch(AbstractCapability[Any]):
     ) -> AsyncGenerator[ModelResponseStreamEvent]:
         awaited, told, beat = self.observer.response_awaited, self.observer.response_event, self.beat
         pull, loop = events.__anext__, asyncio.get_running_loop()
-        clock = clock_of(loop)
+        clock, interruption = clock_of(loop), self._interruption
         while True:
             # Asked anew each time: every pull may come from another task.
-            beat.puller = task = asyncio.current_task(loop)
+            beat.puller = asyncio.current_task(loop)
             if beat.steady:
                 beat.back = clock()
             else:
+                if self._rejection is not None:
+                    # Left in its middle: its connection is closed when its context is left.
+                    beat.puller = None
+                    return
+                if interruption.is_going_on and self._ended(None):
+                    break
                 awaited()
             try:
                 event = await pull()
-            except StopAsyncIteration:
+            except StopAsyncIteration as error:
+                self._ended(error)
                 break
-            except asyncio.CancelledError:
-                if not self._ours(task):
-                    raise
-                self._fail()
-                break
-            except ModelConnectionError:
+            except BaseException as error:
                 # The model has said all: that its connection ends badly is as little as that it stays open.
-                if not self.finished:
+                if not self._ended(error) and not (isinstance(error, ModelConnectionError) and self.finished):
                     raise
                 break
             beat.puller = None
@@ -338,35 +342,25 @@ class ModelWatch(AbstractCapability[Any]):
                 or is_more(event)
             ):
                 told(event)
+                if interruption.is_going_on:
+                    beat.steady = False  # what is interrupted has taken no notice: the next wait ends at once
             yield event
-            if self._rejection is not None:
-                break
-        self.beat.puller = None
-        if self._rejection is not None:
-            # Left in its middle: its connection is closed when its context is left.
-            return
-        self._ending = False
+        beat.puller = None
         self.observer.response_left()
         if is_truncated(response.get()):
             self._truncated(response.model_name)
 
-    def _ours(self, task: asyncio.Task[Any] | None) -> bool:
-        """Take back a cancellation if it is ours: another one may have come at the same instant, and has to go on."""
-        if not self._ending or task is None or task.uncancel() > self._cancelled_before:
+    def _ended(self, error: BaseException | None) -> bool:
+        """Whether a wait for an event has ended because it was interrupted; if that was to fail it, fail.
+
+        Without an error, what waited has taken no notice.
+        """
+        if not self._interruption.ends(error):
             return False
-        self._ending = False
-        return True
-
-    def _fail(self) -> None:
-        """Fail with what the response was ended with, if it is a failure."""
-        if self._failure is not None:
+        if (failure := self._interruption.reason()) is not None:
             self.beat.puller = None
-            raise self._failed() from None
-
-    def _failed(self) -> Exception:
-        failure, self._failure = self._failure, None
-        assert failure is not None, 'only a failure ends what has not begun'
-        return failure
+            raise failure from None
+        return True
 
     def _truncated(self, model_name: str) -> None:
         if self.on_truncation == 'raise':
