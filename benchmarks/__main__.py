@@ -16,7 +16,7 @@ PARTS: dict[str, tuple[str, Callable[[], None]]] = {
     'stores': ('conversations of 1,000 messages', stores.main),
     'chats': ('journals, and the view of tool calls', chats.main),
     'capabilities': ('what is mounted on an agent, over the bare events', capabilities.main),
-    'guards': ('deadlines and recovery mounted on an agent', guards.main),
+    'guards': ('deadlines and recovery, by themselves and in a run', guards.main),
     'serving': ('a run shown to a thousand viewers over HTTP', serving.main),
     'partials': ('structured outputs while they stream', partials.main),
 }
