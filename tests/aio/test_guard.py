@@ -229,6 +229,19 @@ async def test_a_stream_in_full_flow_sets_no_timer_for_an_item(monkeypatch: pyte
     assert len(timers) < 5
 
 
+@pytest.mark.parametrize('busy', [False, True])
+async def test_a_consumer_that_takes_longer_than_everything_may_is_no_silence_of_the_source(busy: bool) -> None:
+    loop: Any = asyncio.get_running_loop()
+    seen: list[str | None] = []
+    with pytest.raises(StreamTimeout, match='total'):  # noqa: PT012 - the consumer takes its time
+        async for piece in guard(Source(*[(0.5, 'a')] * 9), Deadlines(idle=2, total=6)):
+            seen.append(piece)
+            if len(seen) == 3:
+                await asyncio.sleep(0 if busy else 8)
+                loop._jump(8 if busy else 0)  # no timer rings while it computes
+    assert (seen, now()) == (['a', 'a', 'a'], 9.5)
+
+
 gaps = st.integers(0, 40).map(lambda tenths: tenths / 10)
 
 

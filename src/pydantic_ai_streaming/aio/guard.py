@@ -73,12 +73,12 @@ async def guard(
     pull = iterator.__anext__
     try:
         while True:
-            # Asked anew each time: every pull may come from another task.
-            beat.puller = asyncio.current_task(loop)
             if beat.steady and (now := clock()) < wait.end:
                 beat.back = now
             else:
                 wait.begins()
+            # Asked anew each time: every pull may come from another task.
+            beat.puller = asyncio.current_task(loop)
             try:
                 item = await pull()
             except BaseException as error:
