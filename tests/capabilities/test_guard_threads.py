@@ -22,7 +22,7 @@ PATIENCE = 10
 @pytest.mark.parametrize('driver', sorted({*DRIVERS} - {*ENDING}))
 async def test_total_ends_the_run_and_not_a_function_in_a_thread(driver: str) -> None:
     model = ScriptedModel([ToolCall('block')], ['done'])
-    agent = Agent(model, capabilities=[StreamGuard(Deadlines(total=0.1))])
+    agent = Agent(model, capabilities=[StreamGuard(Deadlines(total=1))])
     let_go, gone_on = threading.Event(), threading.Event()
 
     @agent.tool_plain
