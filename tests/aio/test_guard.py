@@ -151,7 +151,80 @@ async def test_a_source_that_takes_no_notice_is_late_with_what_it_brings_next() 
     assert (seen, raised.value.text, now(), task.cancelling()) == (['a', 'b'], 'a', 3, 0)
 
 
-async def test_a_cancellation_at_the_very_instant_of_a_deadline_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+async def deaf() -> AsyncGenerator[str]:
+    yield 'a'
+    for piece in 'bc':
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        yield piece
+
+
+async def test_whoever_has_what_a_late_source_brings_all_the_same_is_not_cancelled() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    with pytest.raises(TimeoutError) as raised:  # noqa: PT012 - what comes before counts too
+        async with asyncio.timeout(5), aclosing(guard(deaf(), Deadlines(idle=2))) as stream:
+            async for piece in stream:
+                if piece == 'b':
+                    assert task.cancelling() == 0
+                    await asyncio.sleep(60)
+    assert (type(raised.value), task.cancelling(), now()) == (TimeoutError, 0, 5)
+
+
+async def test_a_failure_to_tell_what_counts_leaves_no_cancellation_behind() -> None:
+    def content(piece: str) -> int:
+        return {'a': 1}[piece]
+
+    with pytest.raises(KeyError):
+        async for _ in guard(deaf(), Deadlines(idle=2), content=content):
+            pass
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@pytest.mark.parametrize('at', [1, 1.9, 2, 2.5])
+async def test_a_deadline_that_meets_what_a_cancelled_source_still_does_leaves_it_cancelled(at: float) -> None:
+    async def slow() -> AsyncGenerator[str]:
+        yield 'a'
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(5)
+
+    async def consume() -> None:
+        with suppress(StreamTimeout):
+            async for _ in guard(slow(), Deadlines(idle=2)):
+                pass
+        await asyncio.sleep(60)
+
+    task = asyncio.ensure_future(consume())
+    await asyncio.sleep(at)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+
+
+async def test_what_a_cancelled_task_still_reads_has_its_deadlines() -> None:
+    async def consume() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            async for _ in guard(Source((1, 'a'), (60, 'b')), Deadlines(idle=2)):
+                pass
+
+    task = asyncio.ensure_future(consume())
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(StreamTimeout):
+        await task
+    assert now() == 4
+
+
+@pytest.mark.parametrize('first', [True, False])
+async def test_a_cancellation_at_the_very_instant_of_a_deadline_goes_on(
+    monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
     async def consume() -> None:
         async for _ in guard(Source((100, 'a')), Deadlines(first=2)):
             pass
@@ -160,8 +233,11 @@ async def test_a_cancellation_at_the_very_instant_of_a_deadline_goes_on(monkeypa
     begin = Interruption.begin
 
     def at_the_same_time(self: Interruption, task: asyncio.Task[Any], reason: Exception) -> None:
+        if first:
+            task.cancel()
         begin(self, task, reason)
-        task.cancel()
+        if not first:
+            task.cancel()
 
     monkeypatch.setattr(Interruption, 'begin', at_the_same_time)
     await asyncio.wait({task})

@@ -127,6 +127,7 @@ class _Wait:
         """The next item is waited for."""
         if self._interruption.is_going_on:
             self.fails(None)  # an item has come all the same, but too late
+        self._interruption.expects(asyncio.current_task())
         now = self._clock()
         self._noted.catch_up()
         self._watchdog.returned(now)
@@ -138,6 +139,8 @@ class _Wait:
 
     def ends(self, length: int) -> None:
         """An item with so much content is there."""
+        if self._interruption.is_going_on:
+            self._interruption.ignored()
         now = self._clock()
         self._noted.catch_up(comes=True)
         if length and self._watchdog.content(now, length):
@@ -157,6 +160,7 @@ class _Wait:
     def over(self) -> None:
         """Nothing is waited for any more."""
         self.beat.puller = None
+        self._interruption.ends(None)
         self._alarm.cancel()
 
     def _late(self, due: Due) -> None:
