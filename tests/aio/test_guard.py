@@ -287,6 +287,48 @@ async def test_what_waits_while_the_program_keeps_the_loop_busy_is_no_silence() 
     await stream.aclose()
 
 
+@pytest.mark.parametrize(
+    ('deadlines', 'ping'), [(Deadlines(idle=2), ''), (Deadlines(min_rate=10, rate_window=2), 'x')], ids=['idle', 'rate']
+)
+async def test_what_waits_behind_a_ping_while_the_program_keeps_the_loop_busy_is_no_silence(
+    deadlines: Deadlines, ping: str
+) -> None:
+    arrived, seen = asyncio.Queue[str](), list[str]()
+
+    async def source() -> AsyncGenerator[str]:
+        while True:
+            yield await arrived.get()
+
+    async def consume() -> None:
+        async for piece in guard(source(), deadlines):
+            seen.append(piece)
+
+    loop: Any = asyncio.get_running_loop()
+    reading = asyncio.ensure_future(consume())
+    arrived.put_nowait('a' * 20)
+    await asyncio.sleep(1)
+    loop._jump(5)
+    arrived.put_nowait(ping)
+    loop.call_soon(lambda: loop.call_soon(arrived.put_nowait, 'b' * 20))
+    await asyncio.sleep(1)
+    reading.cancel()
+    await asyncio.wait({reading})
+    assert (reading.cancelled(), seen) == (True, ['a' * 20, ping, 'b' * 20])
+
+
+async def test_a_source_that_never_waits_is_late_with_its_pings() -> None:
+    async def computes() -> AsyncGenerator[str]:
+        loop: Any = asyncio.get_running_loop()
+        yield 'a'
+        while True:
+            loop._jump(0.1)
+            yield ''
+
+    with pytest.raises(StreamTimeout, match='no content for 2 s'):
+        async for _ in guard(computes(), Deadlines(idle=2)):
+            pass
+
+
 async def test_a_stream_in_full_flow_sets_no_timer_for_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
     async def source() -> AsyncGenerator[str]:
         for _ in range(1000):

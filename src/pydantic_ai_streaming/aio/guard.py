@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..errors import StreamTimeout
-from .alarm import Alarm
+from .alarm import SETTLE_ROUNDS, Alarm
 from .beat import Beat, Noted
 from .clock import clock_of, running_loop
 from .closing import close, close_after
@@ -117,6 +117,7 @@ class _Wait:
         # A rate counts the characters of each item.
         self._notes = deadlines.min_rate is None
         self._interruption = Interruption()
+        self._overdue = 0
         self.beat = Beat()
         self.text: list[str] = []
         self.end = math.inf if deadlines.total is None else self._watchdog.started + deadlines.total
@@ -131,8 +132,11 @@ class _Wait:
         now = self._clock()
         self._noted.catch_up()
         self._watchdog.returned(now)
-        if (due := self._watchdog.expired(now)) is not None:
-            # A source that never waits lets no alarm ring.
+        due = self._watchdog.expired(now)
+        self._overdue = 0 if due is None else self._overdue + 1
+        if due is not None and (now >= self.end or self._overdue > SETTLE_ROUNDS):
+            # A source that never waits lets no alarm ring. Of one that does, more may have come while the program kept
+            # the loop busy: the alarm sees to that.
             raise self._timeout(due)
         if not self._alarm.complete:
             self._alarm.set()
