@@ -187,6 +187,13 @@ class ModelWatch(AbstractCapability[Any]):
         """
         self._rejection = reason
         self.beat.steady = False
+        if self._response is not None:
+            self._interrupt(None)  # a capability that reads ahead waits for the next event already
+
+    @property
+    def rejects(self) -> bool:
+        """Whether the response that is being streamed was rejected, so that it ends where it is."""
+        return self._rejection is not None
 
     def asking(self, model: Model, settings: ModelSettings | None, parameters: ModelRequestParameters) -> None:
         """Another request begins."""
@@ -350,7 +357,7 @@ class ModelWatch(AbstractCapability[Any]):
                     beat.steady = False  # the next wait ends at once
             yield event
         self.observer.response_left()
-        if self._rejection is None and is_truncated(response.get()):
+        if not self.rejects and is_truncated(response.get()):
             self._truncated(response.model_name)
 
     def _ended(self, error: BaseException | None) -> bool:
