@@ -151,7 +151,80 @@ async def test_a_source_that_takes_no_notice_is_late_with_what_it_brings_next() 
     assert (seen, raised.value.text, now(), task.cancelling()) == (['a', 'b'], 'a', 3, 0)
 
 
-async def test_a_cancellation_at_the_very_instant_of_a_deadline_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+async def deaf() -> AsyncGenerator[str]:
+    yield 'a'
+    for piece in 'bc':
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        yield piece
+
+
+async def test_whoever_has_what_a_late_source_brings_all_the_same_is_not_cancelled() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    with pytest.raises(TimeoutError) as raised:  # noqa: PT012 - what comes before counts too
+        async with asyncio.timeout(5), aclosing(guard(deaf(), Deadlines(idle=2))) as stream:
+            async for piece in stream:
+                if piece == 'b':
+                    assert task.cancelling() == 0
+                    await asyncio.sleep(60)
+    assert (type(raised.value), task.cancelling(), now()) == (TimeoutError, 0, 5)
+
+
+async def test_a_failure_to_tell_what_counts_leaves_no_cancellation_behind() -> None:
+    def content(piece: str) -> int:
+        return {'a': 1}[piece]
+
+    with pytest.raises(KeyError):
+        async for _ in guard(deaf(), Deadlines(idle=2), content=content):
+            pass
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@pytest.mark.parametrize('at', [1, 1.9, 2, 2.5])
+async def test_a_deadline_that_meets_what_a_cancelled_source_still_does_leaves_it_cancelled(at: float) -> None:
+    async def slow() -> AsyncGenerator[str]:
+        yield 'a'
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(5)
+
+    async def consume() -> None:
+        with suppress(StreamTimeout):
+            async for _ in guard(slow(), Deadlines(idle=2)):
+                pass
+        await asyncio.sleep(60)
+
+    task = asyncio.ensure_future(consume())
+    await asyncio.sleep(at)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+
+
+async def test_what_a_cancelled_task_still_reads_has_its_deadlines() -> None:
+    async def consume() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            async for _ in guard(Source((1, 'a'), (60, 'b')), Deadlines(idle=2)):
+                pass
+
+    task = asyncio.ensure_future(consume())
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(StreamTimeout):
+        await task
+    assert now() == 4
+
+
+@pytest.mark.parametrize('first', [True, False])
+async def test_a_cancellation_at_the_very_instant_of_a_deadline_goes_on(
+    monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
     async def consume() -> None:
         async for _ in guard(Source((100, 'a')), Deadlines(first=2)):
             pass
@@ -160,8 +233,11 @@ async def test_a_cancellation_at_the_very_instant_of_a_deadline_goes_on(monkeypa
     begin = Interruption.begin
 
     def at_the_same_time(self: Interruption, task: asyncio.Task[Any], reason: Exception) -> None:
+        if first:
+            task.cancel()
         begin(self, task, reason)
-        task.cancel()
+        if not first:
+            task.cancel()
 
     monkeypatch.setattr(Interruption, 'begin', at_the_same_time)
     await asyncio.wait({task})
@@ -209,6 +285,48 @@ async def test_what_waits_while_the_program_keeps_the_loop_busy_is_no_silence() 
     loop.call_later(1, lambda: loop.call_soon(arrived.put_nowait, 'b'))
     assert await waiting == 'b'
     await stream.aclose()
+
+
+@pytest.mark.parametrize(
+    ('deadlines', 'ping'), [(Deadlines(idle=2), ''), (Deadlines(min_rate=10, rate_window=2), 'x')], ids=['idle', 'rate']
+)
+async def test_what_waits_behind_a_ping_while_the_program_keeps_the_loop_busy_is_no_silence(
+    deadlines: Deadlines, ping: str
+) -> None:
+    arrived, seen = asyncio.Queue[str](), list[str]()
+
+    async def source() -> AsyncGenerator[str]:
+        while True:
+            yield await arrived.get()
+
+    async def consume() -> None:
+        async for piece in guard(source(), deadlines):
+            seen.append(piece)
+
+    loop: Any = asyncio.get_running_loop()
+    reading = asyncio.ensure_future(consume())
+    arrived.put_nowait('a' * 20)
+    await asyncio.sleep(1)
+    loop._jump(5)
+    arrived.put_nowait(ping)
+    loop.call_soon(lambda: loop.call_soon(arrived.put_nowait, 'b' * 20))
+    await asyncio.sleep(1)
+    reading.cancel()
+    await asyncio.wait({reading})
+    assert (reading.cancelled(), seen) == (True, ['a' * 20, ping, 'b' * 20])
+
+
+async def test_a_source_that_never_waits_is_late_with_its_pings() -> None:
+    async def computes() -> AsyncGenerator[str]:
+        loop: Any = asyncio.get_running_loop()
+        yield 'a'
+        while True:
+            loop._jump(0.1)
+            yield ''
+
+    with pytest.raises(StreamTimeout, match='no content for 2 s'):
+        async for _ in guard(computes(), Deadlines(idle=2)):
+            pass
 
 
 async def test_a_stream_in_full_flow_sets_no_timer_for_an_item(monkeypatch: pytest.MonkeyPatch) -> None:

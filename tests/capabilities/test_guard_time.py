@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 from pydantic_ai import Agent
+from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import (
     FinalResultEvent,
     ModelMessage,
@@ -20,11 +21,13 @@ from pydantic_ai.messages import (
     TextPart,
     TextPartDelta,
 )
+from pydantic_ai.models import StreamedResponse
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.wrapper import WrapperModel
 
 from pydantic_ai_streaming import Deadlines, Recovery, RunStream, StreamTimeout, StreamUsageError
 from pydantic_ai_streaming.capabilities import StreamGuard
-from pydantic_ai_streaming.testing import Event, Finish, Hang, Part, ScriptedModel, Stall, Text, ToolCall
+from pydantic_ai_streaming.testing import Event, Fail, Finish, Hang, Part, ScriptedModel, Stall, Text, ToolCall
 from tests.capabilities.ways import DRIVERS, ENDING, Outcome
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.no_task_left]
@@ -275,3 +278,111 @@ async def test_a_model_that_takes_no_notice_is_asked_again() -> None:
     guard = StreamGuard(Deadlines(idle=2), recovery=Recovery(by='restart'))
     result = await Agent(FunctionModel(stream_function=write), capabilities=[guard]).run('Go')
     assert (result.output, requests) == ('one two', 2)
+
+
+async def test_whoever_has_what_a_late_model_brings_all_the_same_is_not_cancelled() -> None:
+    async def write(messages: list[ModelMessage], info: AgentInfo) -> AsyncGenerator[str]:
+        yield 'one '
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        yield 'two '
+
+    agent = Agent(FunctionModel(stream_function=write), capabilities=[StreamGuard(Deadlines(idle=2))])
+    async with agent.run_stream('Go') as result:
+        async for text in result.stream_text(debounce_by=None):
+            if 'two' in text:
+                break
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@raising_driver
+async def test_a_model_that_cannot_stream_and_takes_no_notice_is_late_with_its_answer(driver: str) -> None:
+    async def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return ModelResponse(parts=[TextPart('whole')])
+
+    agent = Agent(FunctionModel(answer), capabilities=[StreamGuard(Deadlines(first=5))])
+    with pytest.raises(StreamTimeout, match='first'):
+        await DRIVERS[driver](agent, 'Go', Outcome())
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@pytest.mark.parametrize('driver', ['run', 'run_stream_events', 'iter', 'run_stream', 'RunStream'])
+@pytest.mark.parametrize('at', [1, 1.9, 2, 2.5])
+async def test_a_deadline_that_meets_what_a_cancelled_client_still_does_leaves_the_run_cancelled(
+    driver: str, at: float
+) -> None:
+    async def write(messages: list[ModelMessage], info: AgentInfo) -> AsyncGenerator[str]:
+        yield 'one '
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(5)
+
+    async def consume() -> None:
+        with suppress(StreamTimeout):
+            await DRIVERS[driver](agent, 'Go', Outcome())
+        await asyncio.sleep(60)
+
+    agent = Agent(FunctionModel(stream_function=write), capabilities=[StreamGuard(Deadlines(idle=2))])
+    task = asyncio.ensure_future(consume())
+    await asyncio.sleep(at)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+
+
+class ClosesSlowly(WrapperModel):
+    """Takes five seconds to close a connection, and notes when it has."""
+
+    def __init__(self, model: ScriptedModel) -> None:
+        super().__init__(model)
+        self.closed_at: float | None = None
+
+    @asynccontextmanager
+    async def request_stream(self, *arguments: Any, **settings: Any) -> AsyncGenerator[StreamedResponse]:
+        async with self.wrapped.request_stream(*arguments, **settings) as response:
+            try:
+                yield response
+            finally:
+                await asyncio.sleep(5)
+                self.closed_at = now()
+
+
+@pytest.mark.parametrize('driver', ['run', 'run_stream_events', 'iter', 'run_stream'])
+@pytest.mark.parametrize('ending', ['failed', 'cancelled'])
+async def test_a_deadline_that_passes_while_a_connection_is_closed_does_not_interrupt_that(
+    driver: str, ending: str
+) -> None:
+    failing = ['one ', Fail(ModelHTTPError(500, 'scripted'))]
+    model = ClosesSlowly(ScriptedModel(failing if ending == 'failed' else ['one ', Stall()]))
+    agent = Agent(model, capabilities=[StreamGuard(Deadlines(idle=2))])
+    task = asyncio.ensure_future(DRIVERS[driver](agent, 'Go', Outcome()))
+    if ending == 'failed':
+        with pytest.raises(ModelHTTPError):
+            await task
+        assert model.closed_at == 5
+    else:
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait({task})
+        assert (task.cancelled(), model.closed_at) == (True, 6)
+
+
+async def test_total_that_passed_while_nobody_read_is_told_when_the_connection_is_closed() -> None:
+    model = ClosesSlowly(ScriptedModel(['one ', 'two ', 'three'], gap=0.5))
+    agent = Agent(model, capabilities=[StreamGuard(Deadlines(total=3, idle=1))])
+
+    async def dawdle() -> None:
+        async with agent.run_stream_events('Go') as events:
+            async for _ in events:
+                await asyncio.sleep(4)
+
+    with pytest.raises(StreamTimeout, match='total'):
+        await dawdle()
+    assert model.closed_at == now()

@@ -13,7 +13,16 @@ from pydantic_ai.exceptions import UnexpectedModelBehavior
 from pydantic_ai.messages import ModelMessage, ModelRequest, RetryFeedbackPart, ToolReturnPart
 from pydantic_ai.profiles import ModelProfile
 
-from pydantic_ai_streaming import InvalidOutput, PartialOutput, RunStream, StreamUsageError
+from pydantic_ai_streaming import (
+    Deadlines,
+    InvalidOutput,
+    PartialOutput,
+    Recovery,
+    RunStream,
+    Smoothing,
+    StreamUsageError,
+)
+from pydantic_ai_streaming.capabilities import SmoothText, StreamGuard
 from pydantic_ai_streaming.testing import ScriptedModel, Stall, Step, ToolCall
 
 
@@ -360,3 +369,32 @@ async def test_text_is_judged_where_the_model_was_asked_for_text(mode: Any, stop
         seen = [partial async for partial in stream.partial_outputs(on_invalid='retry')]
     assert (seen[-1].value, seen[-1].attempt) == (PLAN, 2)
     assert model.requests[0].closed == ('left' if stopped else 'complete')
+
+
+@every_way
+@pytest.mark.parametrize('recovery', [None, Recovery(by='restart')])
+async def test_a_response_that_was_left_is_not_cut_off_for_the_guard_of_its_agent(
+    way: str, recovery: Recovery | None
+) -> None:
+    model = ScriptedModel(response(way, BAD), response(way, GOOD))
+    agent = Agent(model, output_type=WAYS[way], capabilities=[StreamGuard(recovery=recovery)])
+    async with RunStream(agent.run_stream_events('Go')) as stream:
+        seen = [partial async for partial in stream.partial_outputs(on_invalid='retry')]
+    assert (seen[-1].value, seen[-1].attempt, len(model.requests)) == (PLAN, 2, 2)
+    assert len(feedback_in(stream.messages)) == 1
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize('guarded', [False, True])
+async def test_a_response_that_is_waited_for_already_is_left_at_once(guarded: bool) -> None:
+    """A capability reads ahead, and what it waits for may never come."""
+    limits = Deadlines(idle=5)
+    model = ScriptedModel(['{"name": "Pack", "hours"', ': "ma', 'ny", ', Stall()], ['{"name": "Pack"}'], gap=0.1)
+    ahead = SmoothText(Smoothing(by='word'))
+    agent = Agent(
+        model, output_type=NativeOutput(Task), capabilities=[ahead, *([StreamGuard(limits)] if guarded else [])]
+    )
+    async with RunStream(agent.run_stream_events('Go'), deadlines=limits) as stream:
+        seen = [partial async for partial in stream.partial_outputs(on_invalid='retry')]
+    assert (seen[-1].value, len(feedback_in(stream.messages))) == (Task(name='Pack'), 1)
+    assert asyncio.get_running_loop().time() < 1

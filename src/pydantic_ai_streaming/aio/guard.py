@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ..core.deadlines import Deadlines, Due, Watchdog
 from ..errors import StreamTimeout
-from .alarm import Alarm
+from .alarm import SETTLE_ROUNDS, Alarm
 from .beat import Beat, Noted
 from .clock import clock_of, running_loop
 from .closing import close, close_after
@@ -117,6 +117,7 @@ class _Wait:
         # A rate counts the characters of each item.
         self._notes = deadlines.min_rate is None
         self._interruption = Interruption()
+        self._overdue = 0
         self.beat = Beat()
         self.text: list[str] = []
         self.end = math.inf if deadlines.total is None else self._watchdog.started + deadlines.total
@@ -127,17 +128,23 @@ class _Wait:
         """The next item is waited for."""
         if self._interruption.is_going_on:
             self.fails(None)  # an item has come all the same, but too late
+        self._interruption.expects(asyncio.current_task())
         now = self._clock()
         self._noted.catch_up()
         self._watchdog.returned(now)
-        if (due := self._watchdog.expired(now)) is not None:
-            # A source that never waits lets no alarm ring.
+        due = self._watchdog.expired(now)
+        self._overdue = 0 if due is None else self._overdue + 1
+        if due is not None and (now >= self.end or self._overdue > SETTLE_ROUNDS):
+            # A source that never waits lets no alarm ring. Of one that does, more may have come while the program kept
+            # the loop busy: the alarm sees to that.
             raise self._timeout(due)
         if not self._alarm.complete:
             self._alarm.set()
 
     def ends(self, length: int) -> None:
         """An item with so much content is there."""
+        if self._interruption.is_going_on:
+            self._interruption.ignored()
         now = self._clock()
         self._noted.catch_up(comes=True)
         if length and self._watchdog.content(now, length):
@@ -157,6 +164,7 @@ class _Wait:
     def over(self) -> None:
         """Nothing is waited for any more."""
         self.beat.puller = None
+        self._interruption.ends(None)
         self._alarm.cancel()
 
     def _late(self, due: Due) -> None:

@@ -78,6 +78,11 @@ class GuardedRun(ModelWatch):
         for watch in (super(), *self._watches):
             watch.whole(response)
 
+    @property
+    def rejects(self) -> bool:
+        """Whether `RunStream`, which sees it first, has rejected the response: what it leaves is not cut off."""
+        return super().rejects or any(watch.rejects for watch in self._watches)
+
     def tell_others(self, event: StreamRecoveredEvent) -> None:
         """Tell `RunStream` of a recovery."""
         for watch in self._watches:

@@ -187,6 +187,13 @@ class ModelWatch(AbstractCapability[Any]):
         """
         self._rejection = reason
         self.beat.steady = False
+        if self._response is not None:
+            self._interrupt(None)  # a capability that reads ahead waits for the next event already
+
+    @property
+    def rejects(self) -> bool:
+        """Whether the response that is being streamed was rejected, so that it ends where it is."""
+        return self._rejection is not None
 
     def asking(self, model: Model, settings: ModelSettings | None, parameters: ModelRequestParameters) -> None:
         """Another request begins."""
@@ -265,17 +272,21 @@ class ModelWatch(AbstractCapability[Any]):
 
     async def opened(self, opening: Awaitable[StreamedResponse]) -> StreamedResponse:
         """Wait for a response to begin, as long as nobody fails it."""
-        self.beat.puller = _current_task()
+        self.beat.puller = task = _current_task()
+        self._interruption.expects(task)
         try:
-            return await opening
+            response = await opening
         except BaseException as error:
             if not self._interruption.ends(error):
                 raise
-            failure = self._interruption.reason()
-            assert failure is not None, 'only a failure ends what has not begun'
-            raise failure from None
+        else:
+            if not self._interruption.ends(None):
+                return response
         finally:
             self.beat.puller = None
+        failure = self._interruption.reason()
+        assert failure is not None, 'only a failure ends what has not begun'
+        raise failure
 
     def whole(self, response: StreamedResponse | None) -> None:
         """Name the response that several attempts make, while there is one."""
@@ -304,6 +315,7 @@ class ModelWatch(AbstractCapability[Any]):
         """The response is over."""
         self._reply = self.reply
         self._response = self.beat.puller = None
+        self._interruption.ends(None)
         self.observer.request_closed()
 
     async def _watched(
@@ -313,26 +325,24 @@ class ModelWatch(AbstractCapability[Any]):
         pull, loop = events.__anext__, asyncio.get_running_loop()
         clock, interruption = clock_of(loop), self._interruption
         while True:
-            # Asked anew each time: every pull may come from another task.
-            beat.puller = asyncio.current_task(loop)
             if beat.steady:
                 beat.back = clock()
             else:
-                if self._rejection is not None:
-                    # Left in its middle: its connection is closed when its context is left.
-                    beat.puller = None
-                    return
-                if interruption.is_going_on and self._ended(None):
+                # One that is rejected is left in its middle: its connection is closed when its context is left.
+                if self._rejection is not None or self._ended(None):
                     break
+                interruption.expects(asyncio.current_task(loop))
                 awaited()
+            # Asked anew each time: every pull may come from another task.
+            beat.puller = asyncio.current_task(loop)
             try:
                 event = await pull()
-            except StopAsyncIteration as error:
-                self._ended(error)
-                break
             except BaseException as error:
+                # What closes the connection is not to be interrupted.
+                beat.puller = None
+                is_over = self._ended(error) or isinstance(error, StopAsyncIteration)
                 # The model has said all: that its connection ends badly is as little as that it stays open.
-                if not self._ended(error) and not (isinstance(error, ModelConnectionError) and self.finished):
+                if not is_over and not (isinstance(error, ModelConnectionError) and self.finished):
                     raise
                 break
             beat.puller = None
@@ -343,11 +353,11 @@ class ModelWatch(AbstractCapability[Any]):
             ):
                 told(event)
                 if interruption.is_going_on:
-                    beat.steady = False  # what is interrupted has taken no notice: the next wait ends at once
+                    interruption.ignored()
+                    beat.steady = False  # the next wait ends at once
             yield event
-        beat.puller = None
         self.observer.response_left()
-        if is_truncated(response.get()):
+        if not self.rejects and is_truncated(response.get()):
             self._truncated(response.model_name)
 
     def _ended(self, error: BaseException | None) -> bool:
@@ -358,7 +368,6 @@ class ModelWatch(AbstractCapability[Any]):
         if not self._interruption.ends(error):
             return False
         if (failure := self._interruption.reason()) is not None:
-            self.beat.puller = None
             raise failure from None
         return True
 
