@@ -24,6 +24,15 @@ __all__ = ['Mounted', 'Rejections', 'in_workflow', 'refuse_class']
 class Mounted(AbstractCapability[Any]):
     """A capability that wraps a run's events. A model that cannot stream stays usable with it."""
 
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        """Refuse to be made of the class: what `__init__` would say of its argument helps nobody.
+
+        Raises:
+            TypeError: pydantic-ai has called the class, which was mounted in place of an instance.
+        """
+        refuse_class(args[0] if args else None, f'{cls.__name__}()')
+        return super().__new__(cls)
+
     def begun(self, ctx: RunContext[Any], now: float) -> Self:
         """The copy for one run, which begins at `now` (seconds)."""
         return self
