@@ -22,7 +22,7 @@ from pydantic_ai_streaming import (
     partial_outputs,
     run_stream_sync,
 )
-from pydantic_ai_streaming.capabilities import PartialOutputs, SmoothText, StreamGuard
+from pydantic_ai_streaming.capabilities import PartialOutputs, SmoothText, StreamGuard, ToolTimeline
 from pydantic_ai_streaming.display import print_stream
 from pydantic_ai_streaming.integrations.telemetry import Telemetry, instrument_streams
 from pydantic_ai_streaming.serve import Frames, LiveStreams, SSEResponse, StreamRunner, serve_websocket, stream_router
@@ -102,7 +102,13 @@ def test_it_is_refused_at_once(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ('capability', 'written'), [(SmoothText, r'SmoothText\(Smoothing'), (StreamGuard, r'StreamGuard\(Deadlines')]
+    ('capability', 'written'),
+    [
+        (SmoothText, r'SmoothText\(\)'),
+        (PartialOutputs, r'PartialOutputs\(\)'),
+        (ToolTimeline, r'ToolTimeline\(\)'),
+        (StreamGuard, r'StreamGuard\(Deadlines\(\.\.\.\)\)'),
+    ],
 )
 async def test_the_class_of_a_capability_is_none(capability: Any, written: str) -> None:
     with pytest.raises(TypeError, match=rf'not as its class: capabilities=\[{written}'):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import math
 import os
 import re
@@ -14,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 import pytest
 from inline_snapshot import snapshot
+from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry
 from pydantic_ai.exceptions import ModelConnectionError
 
@@ -225,6 +227,42 @@ def test_a_line_of_arguments_that_is_cut_off_is_ended() -> None:
     with pytest.raises(StreamTimeout):
         printed(with_tools([ToolCall('tide', '{"port": "Far', pieces=3), Stall()]), file)
     assert file.getvalue() == '→ tide {"port": "Far\n'
+
+
+LONG = {'plan': 'Ride along the shore. ' * 50}
+
+
+class Trip(BaseModel):
+    plan: str
+
+
+@pytest.mark.parametrize('pieces', [1, 40])
+def test_of_a_structured_output_nothing_is_left_out(pieces: int) -> None:
+    model = ScriptedModel([ToolCall('final_result', LONG, pieces=pieces)])
+    assert printed(Agent(model, output_type=Trip)) == f'→ final_result {json.dumps(LONG)}\n'
+
+
+async def say(plan: str) -> str:
+    return plan[:4]
+
+
+@pytest.mark.parametrize('pieces', [1, 40])
+def test_arguments_that_are_no_output_are_cut_with_a_sign(pieces: int) -> None:
+    model = ScriptedModel([ToolCall('say', LONG, pieces=pieces), ToolCall('say', {'plan': 'Stay.'})], 'Done.')
+    assert printed(Agent(model, tools=[say])).splitlines() == [
+        f'→ say {json.dumps(LONG)[:400]}…',
+        '→ say {"plan": "Stay."}',
+        '← say: Ride',
+        '← say: Stay',
+        'Done.',
+    ]
+
+
+def test_arguments_that_are_cut_by_a_deadline_have_the_sign_too() -> None:
+    file = io.StringIO()
+    with pytest.raises(StreamTimeout):
+        printed(Agent(ScriptedModel([ToolCall('say', json.dumps(LONG), pieces=9), Stall()]), tools=[say]), file)
+    assert file.getvalue() == f'→ say {json.dumps(LONG)[:400]}…\n'
 
 
 def test_all_text_is_printed_when_printing_is_cancelled() -> None:

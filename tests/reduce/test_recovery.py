@@ -129,8 +129,21 @@ def test_what_a_model_is_asked_to_go_on_with_ends_with_what_it_has_said_and_the_
 
 @pytest.mark.parametrize(
     'settings',
-    [{'by': 'again'}, {'requests': 1}, {'after': ['boredom']}, {'after': 'stall'}, {'fallback': 'openai:gpt-5'}],
+    [
+        {'by': 'again'},
+        {'requests': 1},
+        {'after': ['boredom']},
+        {'after': 'stall'},
+        {'fallback': 'openai:gpt-5'},
+        {'fallback': ['gpt-5']},
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match='Recovery'):
         Recovery(**settings)
+
+
+def test_a_fallback_that_is_no_model_is_refused_before_it_is_needed() -> None:
+    with pytest.raises(TypeError, match='Recovery'):
+        Recovery(fallback=[TestModel])  # pyright: ignore[reportArgumentType] - what this is about
+    assert Recovery(fallback=['test', 'no-key-yet:model', TestModel()]).limit == 4

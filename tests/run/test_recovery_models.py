@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent
-from pydantic_ai.exceptions import ModelConnectionError
+from pydantic_ai.exceptions import ModelConnectionError, UserError
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.settings import ModelSettings
 
-from pydantic_ai_streaming import Recovery, RunStream
+from pydantic_ai_streaming import Deadlines, Recovery, Retraction, RunStream, StreamTimeout, StreamTruncated
+from pydantic_ai_streaming.capabilities import StreamGuard
 from pydantic_ai_streaming.reduce.recovery import Step
-from pydantic_ai_streaming.testing import Fail, Finish, ScriptedModel
+from pydantic_ai_streaming.testing import EndEarly, Fail, Finish, ScriptedModel, Stall
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.no_task_left]
 
@@ -82,3 +83,75 @@ async def test_prose_is_not_gone_on_from_with_a_document() -> None:
     async with RunStream(run, recovery=Recovery(fallback=[other])) as stream:
         assert await stream.get_output() == Movie(title='Dune')
     assert len(other.requests) == 1
+
+
+@pytest.fixture
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('OPENAI_API_KEY', raising=False)
+
+
+UNUSABLE = {'openai:gpt-5': 'OPENAI_API_KEY', 'no-provider:m': 'Unknown model: no-provider:m'}
+every_unusable = pytest.mark.parametrize(('name', 'why'), UNUSABLE.items())
+
+
+@pytest.mark.usefixtures('no_key')
+@every_unusable
+@pytest.mark.parametrize('by', ['restart', 'continue'])
+async def test_a_fallback_that_cannot_be_made_hides_not_why_the_response_broke_off(
+    name: str, why: str, by: Step
+) -> None:
+    run = Agent(ScriptedModel(['The quick ', Stall()])).run_stream_events('Go')
+    stream = RunStream(run, deadlines=Deadlines(idle=2), recovery=Recovery(by=by, fallback=[name]))
+    shown: list[Any] = []
+    with pytest.raises(StreamTimeout) as raised:
+        async with stream:
+            shown.extend([piece async for piece in stream.text()])
+    error = raised.value
+    assert (error.phase, error.text, len(error.messages), error.usage is not None) == ('idle', 'The quick ', 3, True)
+    (note,) = error.__notes__
+    assert name in note
+    assert why in note
+    # Nothing was taken back for a model that was not asked.
+    assert not any(isinstance(piece, Retraction) for piece in shown)
+    assert stream.finish == 'timed_out'
+
+
+@pytest.mark.usefixtures('no_key')
+@every_unusable
+async def test_a_fallback_that_cannot_be_made_hides_no_cut_connection_from_a_guarded_run(name: str, why: str) -> None:
+    guard = StreamGuard(recovery=Recovery(fallback=[name]))
+    with pytest.raises(ModelConnectionError, match=r'Connection error\.') as raised:
+        await Agent(ScriptedModel([cut()]), capabilities=[guard]).run('Go')
+    assert why in raised.value.__notes__[0]
+
+
+@pytest.mark.usefixtures('no_key')
+@pytest.mark.parametrize('recovery', [Recovery(by='retry', fallback=['openai:gpt-5']), Recovery(after=['stall'])])
+async def test_a_break_that_is_not_recovered_from_says_nothing_of_other_models(recovery: Recovery) -> None:
+    stream = RunStream(Agent(ScriptedModel(['The ', cut()])).run_stream_events('Go'), recovery=recovery)
+    with pytest.raises(ModelConnectionError) as raised:
+        async with stream:
+            await stream.get_output()
+    assert not hasattr(raised.value, '__notes__')
+
+
+class Refusing(NamedModel):
+    """A model that can be made, and cannot be asked for this."""
+
+    def prepare_messages(self, *args: Any, **kwargs: Any) -> Any:
+        raise UserError('This model takes no text.')
+
+
+@pytest.mark.parametrize('break_', [cut(), EndEarly()])
+async def test_a_fallback_that_refuses_the_request_hides_not_why_the_response_broke_off(break_: Any) -> None:
+    own = ScriptedModel(['The quick ', break_])
+    recovery = Recovery(by='restart', fallback=[Refusing('picky', ['Hi.'])])
+    stream = RunStream(Agent(own).run_stream_events('Go'), recovery=recovery)
+    with pytest.raises(ModelConnectionError if isinstance(break_, Fail) else StreamTruncated) as raised:
+        async with stream:
+            await stream.get_output()
+    assert raised.value.__notes__ == ['Request 2, to picky, could not be made: This model takes no text.']
+    assert stream.text_so_far == 'The quick '
+    reply = stream.messages[1]
+    assert isinstance(reply, ModelResponse)
+    assert reply.text == 'The quick '

@@ -12,7 +12,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.tools import RunContext
 
 from ..aio.clock import running_loop
-from ..reduce.events import AttemptRejectedEvent
+from ..reduce.events import AttemptRejectedEvent, takes_back
 from ..reduce.history import reason_of, rejection_in
 from ..run.durable import is_durable
 from ..run.whole_response import WholeResponses
@@ -23,6 +23,15 @@ __all__ = ['Mounted', 'Rejections', 'in_workflow', 'refuse_class']
 @dataclass
 class Mounted(AbstractCapability[Any]):
     """A capability that wraps a run's events. A model that cannot stream stays usable with it."""
+
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        """Refuse to be made of the class: what `__init__` would say of its argument helps nobody.
+
+        Raises:
+            TypeError: pydantic-ai has called the class, which was mounted in place of an instance.
+        """
+        refuse_class(args[0] if args else None, f'{cls.__name__}()')
+        return super().__new__(cls)
 
     def begun(self, ctx: RunContext[Any], now: float) -> Self:
         """The copy for one run, which begins at `now` (seconds)."""
@@ -71,10 +80,11 @@ class Rejections:
     def __init__(self, ctx: RunContext[Any]) -> None:
         self._seen = rejection_in(ctx.messages)
         self._refused: tuple[str, str] | None = None
-        self._attempts = 0
+        self._taken_back = 0
 
     def see(self, event: AgentStreamEvent) -> None:
-        """Take in an event: it may say that a call of an output tool was not accepted."""
+        """Take in an event: it may say that an output tool was not accepted, or that a response begins anew."""
+        self._taken_back += takes_back(event)
         if type(event) is OutputToolResultEvent and event.part.outcome == 'retried':
             self._refused = self._refused or (str(event.part.content), event.part.tool_name)
 
@@ -89,8 +99,8 @@ class Rejections:
             refused = reason_of(feedback), ''
         if refused is None:
             return None
-        self._attempts += 1
+        self._taken_back += 1
         reason, tool_name = refused
         return AttemptRejectedEvent(
-            attempt=self._attempts, text='', start=0, reason=reason, tool_name=tool_name or None
+            attempt=self._taken_back, text='', start=0, reason=reason, tool_name=tool_name or None
         )

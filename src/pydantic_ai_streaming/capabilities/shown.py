@@ -56,7 +56,8 @@ class PartialOutputEvent(ShownEvent, name='streaming.partial_output'):
         patch: In place of `value`, what has changed: a JSON Patch with `str_ins` for text that grows at its end.
         streaming: A JSON Pointer to the innermost place that is still coming; `None` if none is.
         errors: What is invalid, each with `path` (a JSON Pointer), `type` and `message`.
-        attempt: Which attempt at the output it is, counted from 1.
+        attempt: Which attempt at the output it is, counted from 1. What is taken back counts: an attempt that was
+            rejected, and one that broke off and was begun anew, even if nothing of the output had come.
         is_final: Whether it is the validated output.
     """
 

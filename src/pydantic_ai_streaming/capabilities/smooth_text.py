@@ -13,7 +13,7 @@ from ..aio.timed import Timed
 from ..core.cutting import Unit
 from ..core.pacing import Smoothing
 from ..reduce.paced_events import PacedEvents
-from .mounted import Mounted, in_workflow, refuse_class
+from .mounted import Mounted, in_workflow
 
 __all__ = ['SmoothText']
 
@@ -65,7 +65,6 @@ class SmoothText(Mounted):
     id: str | None = 'smooth_text'
 
     def __post_init__(self) -> None:
-        refuse_class(self.smoothing, 'SmoothText(Smoothing(...))')
         if not isinstance(self.smoothing, Smoothing):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
             raise TypeError(f'SmoothText() needs Smoothing(...), not {self.smoothing!r}')
 

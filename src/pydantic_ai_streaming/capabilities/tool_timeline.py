@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from pydantic_ai.capabilities import CapabilityOrdering
 from pydantic_ai.messages import (
@@ -26,8 +26,14 @@ from .smooth_text import SmoothText
 
 __all__ = ['ToolTimeline']
 
+_Spans: TypeAlias = list[tuple[Activity, float, float]]
+
 MILLISECONDS = 3
 """Digits of the seconds that are sent."""
+
+INSTANT = 0.01
+"""Seconds: a response ends just before its tools begin, and their handling just after they end. The timeline, which is
+sent whole, is not sent again for that."""
 
 
 @dataclass
@@ -35,9 +41,10 @@ class ToolTimeline(Mounted):
     """Adds `ToolCallUpdateEvent`s and `TimelineEvent`s to an agent's runs: what tools do, and what took how long.
 
     A tool call is told whenever it comes into another state, each call with an `id` of its own. The timeline, with one
-    `id` for the run, is told when a tool begins or ends, and when a response or the work on it is over. They reach
-    whoever reads the events of a run, and through `VercelAIAdapter` and `AGUIAdapter` the browser. In a run that
-    fails, calls that did not get to their end are told as `unfinished` before the error.
+    `id` for the run, is told when a tool begins or ends, and when a response or the work on it is over: each time all
+    of it, unless it says no more than 10 ms before. They reach whoever reads the events of a run, and through
+    `VercelAIAdapter` and `AGUIAdapter` the browser. In a run that fails, calls that did not get to their end are told
+    as `unfinished` before the error.
 
     `agent.run_stream` runs tools beside its final output without telling anybody, so they stay `called` there.
 
@@ -121,7 +128,7 @@ class ToolEvents:
         self._passed = False
         self._delta: tuple[int, type] | None = None  # where the last delta was, and what it brought
         self._kind: type | None = None  # of the part that began last
-        self._spans: list[tuple[Activity, float, float]] = []
+        self._spans: _Spans = []
 
     @property
     def finished(self) -> bool:
@@ -201,13 +208,21 @@ class ToolEvents:
 
     def _tell_timeline(self, now: float) -> None:
         duration = now - self._started
-        spans: list[tuple[Activity, float, float]] = [
+        spans: _Spans = [
             (span.activity, round(span.start, MILLISECONDS), round(span.end, MILLISECONDS))
             for span in self._reader.spans(duration)
         ]
-        if spans == self._spans:
+        if not _is_news(spans, self._spans):
             return
         self._spans = spans
         self._ready.append(
             TimelineEvent(id=f'{self._id}:timeline', spans=spans, duration=round(duration, MILLISECONDS))
         )
+
+
+def _is_news(spans: _Spans, told: _Spans) -> bool:
+    """Whether a timeline shows what the one that was told last does not: another bar, or more than an instant."""
+    if not spans or not told:
+        return bool(spans)
+    bars, shown = (sum(activity != 'waiting' for activity, _, _ in one) for one in (spans, told))
+    return bars != shown or spans[-1][2] - told[-1][2] >= INSTANT

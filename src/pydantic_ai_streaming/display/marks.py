@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic_ai.messages import (
     BaseToolCallPart,
+    FinalResultEvent,
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     PartDeltaEvent,
@@ -66,7 +67,7 @@ class Mark(str):
 def piece_in(event: RunEvent) -> str:
     """What an event shows: its text, a `Mark`, or the empty string for nothing."""
     match event:
-        case PartDeltaEvent(delta=ToolCallPartDelta()):
+        case PartDeltaEvent(delta=ToolCallPartDelta()) | FinalResultEvent(tool_name=str()):
             return Mark(event)
         case PartStartEvent(part=part) | PartEndEvent(part=part) if isinstance(part, BaseToolCallPart | ThinkingPart):
             return Mark(event)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
 from pydantic_ai.messages import (
     BaseToolCallPart,
+    FinalResultEvent,
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     PartDeltaEvent,
@@ -50,12 +52,15 @@ class Narrator:
         self._busy: dict[str, tuple[str, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._open: int | None = None  # the part whose arguments stream on the open line
-        self._room = 0
+        self._call_id = ''  # of its call
+        self._room: float = 0
+        self._held = ''  # arguments that came with their call, and for which there is no room
         self._told: set[str] = set()
         self._handlers: dict[type, Callable[[Any], None]] = {
             PartStartEvent: self._part_starts,
             PartDeltaEvent: self._part_goes_on,
             PartEndEvent: self._part_ends,
+            FinalResultEvent: self._is_output,
             FunctionToolCallEvent: self._tool_runs,
             FunctionToolResultEvent: self._tool_returns,
             AttemptRejectedEvent: self._attempt_rejected,
@@ -67,9 +72,11 @@ class Narrator:
     def tell(self, piece: str) -> None:
         """Write one piece."""
         if isinstance(piece, Mark):
+            if not isinstance(piece.event, PartDeltaEvent | PartEndEvent | FinalResultEvent):
+                self._leave()
             self._handlers[type(piece.event)](piece.event)
         elif piece:
-            self._open = None
+            self._leave()
             self.shown += len(piece)
             self._surface.text(piece)
 
@@ -77,14 +84,18 @@ class Narrator:
         """Nothing more is told. `rest` is text that had not been shown yet."""
         self._busy.clear()
         self._tick()
+        self._leave()
         self._surface.text(rest)
 
     def _part_starts(self, event: PartStartEvent) -> None:
         part = event.part
         if isinstance(part, BaseToolCallPart):
-            self._open, self._room = event.index, LONGEST_ARGUMENTS
+            self._open, self._call_id, self._room = event.index, part.tool_call_id, LONGEST_ARGUMENTS
             self._surface.start(f'→ {part.tool_name} ')
-            self._argue(part.args if isinstance(part.args, str) else part.args_as_json_str() if part.args else '')
+            args = part.args if isinstance(part.args, str) else part.args_as_json_str() if part.args else ''
+            self._argue(args[:LONGEST_ARGUMENTS])
+            # Whether it is the output's comes next, before anything else of the call.
+            self._held = args[LONGEST_ARGUMENTS:]
         elif isinstance(part, ThinkingPart):
             self._begin('thinking', 'thinking')
 
@@ -98,18 +109,31 @@ class Narrator:
         self._end('thinking')
         if event.index == self._open and isinstance(event.part, BaseToolCallPart):
             self._told.add(event.part.tool_call_id)
-            self._open = None
+            self._leave()
+
+    def _is_output(self, event: FinalResultEvent) -> None:
+        # These arguments are what the run answers with: all of them are shown, as text would be.
+        if self._open is not None and event.tool_call_id == self._call_id:
+            self._room = math.inf
+            self._argue('')
 
     def _argue(self, text: str) -> None:
-        if self._room > 0:
-            self._surface.extend(text[: self._room] + ('…' if len(text) > self._room else ''))
-        self._room -= len(text)
+        text, self._held = self._held + text, ''
+        if self._room < 0 or not text:
+            return
+        whole = len(text) <= self._room
+        self._surface.extend(text if whole else f'{text[: int(self._room)]}…')
+        self._room = self._room - len(text) if whole else -1
+
+    def _leave(self) -> None:
+        """Go on elsewhere: the line with arguments is not gone on with."""
+        self._argue('')
+        self._open = None
 
     def _tool_runs(self, event: FunctionToolCallEvent) -> None:
         part = event.part
         if part.tool_call_id not in self._told:
             self._surface.line(f'→ {part.tool_name} {_short(part.args_as_json_str(), LONGEST_ARGUMENTS)}')
-        self._open = None
         self._begin(part.tool_call_id, part.tool_name)
 
     def _tool_returns(self, event: FunctionToolResultEvent) -> None:

@@ -34,6 +34,10 @@ async def print_stream(
     rejects is erased. Anywhere else there are only lines: no control sequence and no carriage return, and a line says
     which text no longer counts. Control characters in the model's text are shown as pictures, never obeyed.
 
+    Of a call's arguments the first 400 characters are shown, but a structured output is printed whole, as the JSON that
+    the model writes. What would fill in needs a place that can be drawn anew: the cell of a notebook (`show`), or a
+    part of the screen, for which `partial_outputs()` says what to draw.
+
     However the run ends, all its text is printed, and the line is ended. The same after `print_stream` is cancelled.
     Where nobody reads any more (`| head`), it returns; what becomes of the run is for whoever has entered it to say.
 

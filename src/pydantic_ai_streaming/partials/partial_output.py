@@ -82,7 +82,8 @@ class PartialOutput(Generic[OutputT]):
             been validated. Parts that are complete are shared with later snapshots, so do not change them.
         is_final: Whether `value` is the validated output of the run, after output validators and functions.
         errors: What is invalid so far, in the order in which it was found.
-        attempt: Which attempt at the output this is, counted from 1: a new one begins after a rejected one.
+        attempt: Which attempt at the output this is, counted from 1: a new one begins after a rejected one, and after
+            a response that broke off and is begun anew (`StreamRecoveredEvent` with `step='restart'`).
         received: Characters of the document that have come.
         replaces: Whether this is the final one, and an output validator or function has made something else of what the
             model has sent: `changes` then holds all of it.

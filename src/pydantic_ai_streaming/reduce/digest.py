@@ -31,7 +31,7 @@ class Digest:
         self._text: list[str] = []
         self._length = 0
         self._response_start = 0
-        self._attempts = 0
+        self._taken_back = 0
 
     @property
     def text(self) -> str:
@@ -56,7 +56,7 @@ class Digest:
         """The event to record when the response that has just ended is rejected."""
         text = self.response_text
         return AttemptRejectedEvent(
-            attempt=self._attempts + 1, text=text, start=self._response_start, reason=reason, tool_name=tool_name
+            attempt=self._taken_back + 1, text=text, start=self._response_start, reason=reason, tool_name=tool_name
         )
 
     def _catch_up(self) -> None:
@@ -90,7 +90,6 @@ class Digest:
                 self._response_start = self._length
         elif takes_back(event):
             self._meter.response_ended()
-            rejected = isinstance(event, AttemptRejectedEvent)
-            self._meter.attempts_rejected += rejected
-            self._attempts += rejected
+            self._meter.attempts_rejected += isinstance(event, AttemptRejectedEvent)
+            self._taken_back += 1
             self._response_start = self._length

@@ -28,7 +28,8 @@ class AttemptRejectedEvent:
     pydantic-ai retries without a word to whoever watches: what they have seen of the attempt no longer counts.
 
     Attributes:
-        attempt: Which attempt it was, counted from 1.
+        attempt: Which attempt it was, counted from 1. One that broke off and was begun anew counts too, as in
+            `PartialOutput.attempt`.
         text: The text of the attempt, which is taken back; empty if it had none.
         start: Where that text begins in `RunStream.text_so_far`, in code points.
         reason: What the model is told.

@@ -36,7 +36,7 @@ class OutputReader:
     """Reads the documents that a run's output is sent in, one after the other.
 
     Of several output calls in one response the first counts, as for pydantic-ai. A response after a rejected one begins
-    another attempt.
+    another attempt, and so does one that is begun anew.
 
     Args:
         outputs: What the run may answer with.

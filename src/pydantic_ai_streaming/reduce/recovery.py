@@ -70,12 +70,15 @@ class Recovery:
         requests: Requests that one response may take, the first included. By default 2, or one for each model if there
             is a `fallback`.
         fallback: Models that are asked in place of the run's own, in this order, one for each further request; the
-            last one for all that remain. Their clients are yours to close.
+            last one for all that remain. Their clients are yours to close. A model that is given by its name is made
+            when it is asked; if it cannot be, for want of a key for example, the run fails with what the response
+            broke off with, and a note on that error (`__notes__`) says why.
         after: The kinds of break that are recovered from.
 
     Raises:
-        TypeError: `requests` is not a number.
-        ValueError: A setting is not one of those that there are, or `requests` is less than 2.
+        TypeError: `requests` is not a number, or a `fallback` is no model.
+        ValueError: A setting is not one of those that there are, `requests` is less than 2, or a `fallback` is a name
+            without its provider.
 
     Example:
         >>> Recovery(by='continue').limit
@@ -97,6 +100,8 @@ class Recovery:
             raise ValueError(f"Recovery(after={self.after!r}): name some of 'stall', 'cut' and 'truncated' in a list")
         if isinstance(self.fallback, str | Model):
             raise ValueError(f'Recovery(fallback={self.fallback!r}): give a list of models')
+        for model in self.fallback:
+            _check_model(model)
         if self.requests is not None:
             check_number('requests', self.requests)
         if self.requests is not None and self.requests < 2:
@@ -112,6 +117,14 @@ class Recovery:
         if request == 1 or not self.fallback:
             return own
         return self.fallback[min(request - 2, len(self.fallback) - 1)]
+
+
+def _check_model(model: object) -> None:
+    """Raise for what no model can be made of. Whether there is one, and a key for it, is seen when it is asked."""
+    if not isinstance(model, str | Model):
+        raise TypeError(f'Recovery(fallback=[{model!r}]): use a model, or its name')
+    if isinstance(model, str) and ':' not in model and model != 'test':
+        raise ValueError(f"Recovery(fallback=[{model!r}]): name the provider too, as in 'openai:gpt-5'")
 
 
 def next_step(

@@ -6,9 +6,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
 
+from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequestAttempt,
@@ -20,6 +22,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.usage import RequestUsage
 
+from ..errors import StreamUsageError
 from ..reduce.events import StreamRecoveredEvent
 from ..reduce.recovery import Recovery, Step, asking_to_go_on, break_of, is_content, next_step
 from ..reduce.splicing import Splice
@@ -44,7 +47,8 @@ class RecoveringResponse(StreamedResponse):
         messages: What the model is asked with.
         parameters: The parameters of the request.
         told: Called with the event of each recovery, before it comes in the stream.
-        text_is_data: Tells whether the text of the response is a document, if it goes on with the request of a number.
+        text_is_data: Tells whether the text of the response is a document, if it goes on with the request of a number;
+            raises for a model that cannot be asked.
         fail: Ends the request that is waited for with an error.
     """
 
@@ -72,6 +76,7 @@ class RecoveringResponse(StreamedResponse):
         self._number = 1
         self._said: ModelResponse | None = None
         self._failed: list[ModelRequestAttempt] = []
+        self._broke: Exception | None = None
         self._begun_at = datetime.now(UTC)
         self._announced: list[ModelResponseStreamEvent] = []
         self._current: StreamedResponse | None = None
@@ -156,19 +161,11 @@ class RecoveringResponse(StreamedResponse):
         """The messages of the next request after a failure, which is raised if there is to be none."""
         said = self.get()
         shown = any(is_content(part) for part in said.parts)
-        step = None
-        if not self._cancelled:
-            step = next_step(
-                self._recovery,
-                error,
-                requests=self._number,
-                shown=shown,
-                response=said,
-                text_is_data=self._text_is_data(self._number + 1),
-            )
+        step = None if self._cancelled else self._step(error, said, shown)
         if step is None:
             self._over = True
-            raise error
+            raise self._reason(error)
+        self._broke = error
         self._number += 1
         self._note_failure(error)
         event = self._event(step, error, said)
@@ -178,6 +175,25 @@ class RecoveringResponse(StreamedResponse):
         self._current = None
         self._told(event)
         return asking_to_go_on(self._messages, said) if step == 'continue' else self._messages
+
+    def _step(self, error: Exception, said: ModelResponse, shown: bool) -> Step | None:
+        rules = partial(next_step, self._recovery, error, requests=self._number, shown=shown, response=said)
+        if rules(text_is_data=False) is None:
+            return None
+        try:
+            text_is_data = self._text_is_data(self._number + 1)
+        except StreamUsageError as unusable:
+            # Before anything is taken back for it; and why the response broke off is what whoever reads has to know.
+            error.add_note(f'No other model was asked: {unusable}')
+            return None
+        return rules(text_is_data=text_is_data)
+
+    def _reason(self, error: Exception) -> Exception:
+        """What the run fails with: of a request that a model has refused to make, what it was made for."""
+        if self._broke is None or not isinstance(error, UserError):
+            return error
+        self._broke.add_note(f'Request {self._number}, to {self._names().requested}, could not be made: {error}')
+        return self._broke
 
     def _event(self, step: Step, error: Exception, said: ModelResponse) -> StreamRecoveredEvent:
         broke = break_of(error)

@@ -21,7 +21,7 @@ from pydantic_ai.output import OutputMode
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
-from ..errors import StreamTruncated
+from ..errors import StreamTruncated, StreamUsageError
 from .leaving import close_abandoned, close_left
 from .recovering import RecoveringResponse
 from .whole_response import cannot_stream
@@ -99,7 +99,11 @@ class WatchedModel(WrapperModel):
 
     def _model(self, number: int) -> Model:
         recovery = self._watch.recovery
-        return self.wrapped if recovery is None else infer_model(recovery.model(number, self.wrapped))
+        model = self.wrapped if recovery is None else recovery.model(number, self.wrapped)
+        try:
+            return infer_model(model)
+        except (UserError, ImportError) as error:  # no such model, no key for it, its package is not installed
+            raise StreamUsageError(f'The fallback {model!r} of Recovery cannot be used: {error}') from error
 
     @asynccontextmanager
     async def _attempt(
@@ -112,10 +116,11 @@ class WatchedModel(WrapperModel):
     ) -> AsyncGenerator[StreamedResponse]:
         watch = self._watch
         model = self._model(number)
+        if self._has_fallback and model is not self.wrapped:
+            settings = _without(settings, self.wrapped.settings)
+        watch.asking(model, settings, parameters)
         if self._has_fallback:
             messages = model.prepare_messages(messages, parameters)
-            settings = settings if model is self.wrapped else _without(settings, self.wrapped.settings)
-        watch.asking(model, settings, parameters)
         watch.observer.request_opened(messages)
         try:
             async with AsyncExitStack() as stack:
