@@ -19,7 +19,7 @@ from .chats import Chats, chat_named, digest_of, place_of
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .source import Source
-from .wire import CHAT, OURS, RUN, STARTING
+from .wire import CHAT, MESSAGE, OURS, RUN, STARTING
 
 __all__ = ['Start', 'Starting']
 
@@ -173,6 +173,8 @@ class Starting:
             details = {**details, CHAT: asked.chat_id}
         if asked.run_id is not None:
             details = {**details, RUN: asked.run_id}
+        if asked.message_id is not None:
+            details = {**details, MESSAGE: asked.message_id}
         formats = {format_name, 'frames'} & self._runner.formats.keys()
         self._runner.warn_unopened()
         stream_id = await self._runner.start(

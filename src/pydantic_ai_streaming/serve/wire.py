@@ -7,6 +7,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
 
 from ..core.pacing import Smoothing
@@ -22,6 +23,7 @@ __all__ = [
     'CHAT',
     'FORMATS',
     'LOST',
+    'MESSAGE',
     'OURS',
     'RUN',
     'STARTING',
@@ -43,7 +45,8 @@ FORMATS: Final = 'formats'
 
 CHAT: Final = 'chat'
 RUN: Final = 'run'
-"""Where the details of a stream say what its client calls the chat, and the run."""
+MESSAGE: Final = 'message'
+"""Where the details of a stream say what its client calls the chat, the run, and the message that it goes on with."""
 
 STARTING: Final = 'starting'
 """In the details of a stream whose run nobody has entered yet. Before it is entered, that is taken out."""
@@ -101,12 +104,14 @@ class WireFormat(ABC):
         name: What it is asked for by.
         mark: What its entries begin with, other than those of any other format; empty for frames, which begin with `{`.
         headers: What clients of this kind want to see in a response.
+        reading: Settings for pydantic-ai's `UIAdapter`, which reads what they send.
         done: What is sent after the last entry, if anything.
     """
 
     name: ClassVar[str]
     mark: ClassVar[bytes]
     headers: ClassVar[dict[str, str]] = {}
+    reading: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod
     def encode(
