@@ -15,6 +15,7 @@ from ..core.telling import told_to
 from ..errors import StreamTimeout
 from ..logs.heads import Slice
 from ..run.stream import RunStream
+from ..run.views import check_smoothing
 from .frames import FRAMES, FrameType, FrameView, frame, stats_frame
 
 __all__ = [
@@ -153,6 +154,7 @@ class Frames(WireFormat):
 
     Raises:
         ValueError: There is no such type of frames, or it is a text and no list.
+        TypeError: `smoothing` is no `Smoothing`.
     """
 
     name = 'frames'
@@ -163,6 +165,7 @@ class Frames(WireFormat):
             raise ValueError(f'include={include!r}: use a list, [{include!r}]')
         if unknown := set(include or ()) - FRAMES:
             raise ValueError(f'include has {sorted(unknown)}: the types of frames are {sorted(FRAMES)}')
+        check_smoothing(smoothing)
         self._include = frozenset(FRAMES if include is None else include)
         self._smoothing = smoothing
 
@@ -225,6 +228,8 @@ def last_frame(how: Ending) -> str:
 
 def check_formats(formats: object) -> None:
     """Raise `TypeError` for what is no sequence of formats. `None` is for the default."""
-    several = isinstance(formats, Sequence) and all(hasattr(one, 'name') for one in cast('Sequence[object]', formats))
+    several = isinstance(formats, Sequence) and all(
+        hasattr(one, 'name') and not isinstance(one, type) for one in cast('Sequence[object]', formats)
+    )
     if formats is not None and not several:
         raise TypeError(f'formats={formats!r}: use a list of formats, such as [Frames(), AISDK(version=7), AGUI()]')
