@@ -113,6 +113,26 @@ async def test_a_start_that_makes_what_is_of_pydantic_ai_alone_starts_nothing(
         assert not runner.ids
 
 
+def lacks_its_return(asked: Asked) -> None:
+    RunStream(Agent(ScriptedModel(['One'])).run_stream_events(asked.prompt))
+
+
+async def lacks_it_too(asked: Asked) -> None:
+    lacks_its_return(asked)
+
+
+@pytest.mark.parametrize('start', [lacks_its_return, lacks_it_too])
+async def test_a_start_without_its_return_is_told_what_to_return(
+    client: Client, start: Callable[[Asked], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    runner, app = site(start)
+    async with serving_app(app) as address:
+        answer = await client.post(f'http://{address}/runs/', json={'prompt': 'Go'})
+        assert (answer.status_code, answer.json()['error']) == (500, 'failed')
+        assert not runner.ids
+    assert 'What is to be served is a NoneType, and no run' in caplog.text
+
+
 async def test_a_start_that_makes_no_run_stream_ends_its_stream_with_an_error(client: Client) -> None:
     agent = Agent(ScriptedModel(['One ', 'two.']))
     runner, app = site(lambda _: nullcontext(agent))

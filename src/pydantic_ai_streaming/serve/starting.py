@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from inspect import isawaitable
 from typing import Any, Final, TypeAlias, cast
 from weakref import WeakValueDictionary
 
@@ -167,8 +168,9 @@ class Starting:
         self, asked: Asked, format_name: str, chat: str | None, stream_id: str | None, details: dict[str, Any]
     ) -> str:
         source = self._start(asked)
-        if not hasattr(source, '__aenter__'):  # a turn can be awaited too, but for a sentence on what to do instead
-            source = await cast('Awaitable[Source]', source)
+        # A turn can be awaited too, but for a sentence on what to do instead. What is neither, the runner refuses.
+        if not hasattr(source, '__aenter__') and isawaitable(source):
+            source = await source
         if asked.chat_id is not None:
             details = {**details, CHAT: asked.chat_id}
         if asked.run_id is not None:
