@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent
-from pydantic_ai.exceptions import ModelConnectionError
+from pydantic_ai.exceptions import ModelConnectionError, UserError
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.settings import ModelSettings
@@ -82,3 +82,14 @@ async def test_prose_is_not_gone_on_from_with_a_document() -> None:
     async with RunStream(run, recovery=Recovery(fallback=[other])) as stream:
         assert await stream.get_output() == Movie(title='Dune')
     assert len(other.requests) == 1
+
+
+async def test_a_fallback_that_does_not_exist_is_told_as_one() -> None:
+    run = Agent(ScriptedModel(['The ', cut()])).run_stream_events('Go')
+    stream = RunStream(run, recovery=Recovery(fallback=['nope']))
+    with pytest.raises(UserError, match='Unknown model: nope') as raised:
+        async with stream:
+            await stream.get_output()
+    (note,) = raised.value.__notes__
+    assert note.startswith("'nope' is in Recovery(fallback=...)")
+    assert stream.text_so_far == 'The '

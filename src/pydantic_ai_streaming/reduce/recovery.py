@@ -70,7 +70,8 @@ class Recovery:
         requests: Requests that one response may take, the first included. By default 2, or one for each model if there
             is a `fallback`.
         fallback: Models that are asked in place of the run's own, in this order, one for each further request; the
-            last one for all that remain. Their clients are yours to close.
+            last one for all that remain. Their clients are yours to close. A name is looked up when it is needed: one
+            that does not exist, or has no key, fails then. `pydantic_ai.models.infer_model(name)` fails at once.
         after: The kinds of break that are recovered from.
 
     Raises:

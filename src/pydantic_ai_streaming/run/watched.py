@@ -99,7 +99,16 @@ class WatchedModel(WrapperModel):
 
     def _model(self, number: int) -> Model:
         recovery = self._watch.recovery
-        return self.wrapped if recovery is None else infer_model(recovery.model(number, self.wrapped))
+        asked = self.wrapped if recovery is None else recovery.model(number, self.wrapped)
+        try:
+            return infer_model(asked)
+        except Exception as error:
+            # Where a response has broken off, nobody would look for the name of a model.
+            error.add_note(
+                f'{asked!r} is in Recovery(fallback=...), and was asked as a response had broken off. '
+                f'fallback=[infer_model({asked!r})], of pydantic_ai.models, fails where it is written.'
+            )
+            raise
 
     @asynccontextmanager
     async def _attempt(
