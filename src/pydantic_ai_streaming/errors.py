@@ -118,9 +118,9 @@ class StreamTimeout(StreamingError, TimeoutError):
             'rate': f'less than {limit:g} characters per second (Deadlines.min_rate)',
             'total': f'not complete within {limit:g} s (Deadlines.total)',
         }[phase]
-        super().__init__(
-            f'The stream was stopped after {elapsed:.2f} s: {what}. {counted(len(text), "character")} had come.'
-        )
+        # Of an output that is no text, of thinking and of arguments more may have come, which nobody counts here.
+        came = counted(len(text), 'character') if text else 'No text'
+        super().__init__(f'The stream was stopped after {elapsed:.2f} s: {what}. {came} had come.')
 
 
 class StreamTruncated(StreamingError, ModelAPIError):
@@ -139,7 +139,7 @@ class StreamTruncated(StreamingError, ModelAPIError):
             self,
             model_name=model_name,
             message=f'The stream of {model_name} ended without a finish reason, so the reply is probably cut off. '
-            "RunStream(..., on_truncation='mark') keeps such a reply as the output.",
+            "recovery=Recovery() asks for the rest, and on_truncation='mark' takes a text as it is.",
         )
 
 

@@ -226,9 +226,10 @@ async def waiting_for_an_approval() -> Chat[object, Any]:
 async def test_a_turn_that_does_not_answer_an_approval_leaves_it_waiting(prompt: str | None, results: Any) -> None:
     chat = await waiting_for_an_approval()
     before = chat.messages
-    with pytest.raises(UserError):
+    with pytest.raises(UserError) as raised:
         async with chat.send(prompt, deferred_tool_results=results) as stream:
             await stream.get_output()
+    assert 'To go on with a prompt, deny what waits' in raised.value.__notes__[0]
     assert chat.messages == before
     requests = chat.conversation.deferred_tool_requests
     assert requests is not None
@@ -236,6 +237,18 @@ async def test_a_turn_that_does_not_answer_an_approval_leaves_it_waiting(prompt:
     async with chat.send(deferred_tool_results=DeferredToolResults(approvals={call_id: True})) as stream:
         assert await stream.get_output() == 'Done.'
     assert 'paid' in said(chat.messages)
+    assert chat.conversation.deferred_tool_requests is None
+
+
+async def test_a_prompt_goes_on_where_what_waits_is_denied() -> None:
+    chat = await waiting_for_an_approval()
+    requests = chat.conversation.deferred_tool_requests
+    assert requests is not None
+    denied = DeferredToolResults(approvals={call.tool_call_id: False for call in requests.approvals})
+    async with chat.send('Never mind', deferred_tool_results=denied) as stream:
+        assert await stream.get_output() == 'Done.'
+    assert 'paid' not in said(chat.messages)
+    assert chat.exchanges[-1].prompt == 'Never mind'
     assert chat.conversation.deferred_tool_requests is None
 
 

@@ -12,5 +12,9 @@ def test_one_character_is_no_characters() -> None:
     assert counted(0, 'character') == '0 characters'
 
 
+def test_an_output_that_is_no_text_is_not_said_to_have_come_with_no_characters() -> None:
+    assert str(StreamTimeout(phase='idle', limit=1, elapsed=2)).endswith('(Deadlines.idle). No text had come.')
+
+
 def test_a_vowel_takes_another_article() -> None:
     assert (a(5), a(b''), a(())) == ('an int', 'a bytes', 'a tuple')

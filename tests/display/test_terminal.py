@@ -22,7 +22,7 @@ from pydantic_ai.exceptions import ModelConnectionError
 from pydantic_ai_streaming import Deadlines, Recovery, RunStream, Smoothing, StreamTimeout
 from pydantic_ai_streaming.capabilities import StreamGuard
 from pydantic_ai_streaming.demo.clock import loop_factory
-from pydantic_ai_streaming.display import print_stream
+from pydantic_ai_streaming.display import print_columns, print_stream, show
 from pydantic_ai_streaming.display.sheet import Sheet, rows
 from pydantic_ai_streaming.testing import Fail, Response, ScriptedModel, Stall, Thinking, ToolCall
 
@@ -358,7 +358,7 @@ PROGRAM = """
 import asyncio
 from pydantic_ai import Agent
 from pydantic_ai_streaming import RunStream
-from pydantic_ai_streaming.display import print_stream
+from pydantic_ai_streaming.display import print_columns, print_stream, show
 from pydantic_ai_streaming.testing import ScriptedModel
 
 
@@ -387,3 +387,13 @@ def test_a_reader_that_goes_away_gets_no_traceback() -> None:
     complained = program.stderr.read()
     program.stderr.close()
     assert (program.wait(60), complained) == (0, '')
+
+
+@pytest.mark.parametrize('shown', [print_stream, print_columns, show])
+async def test_a_smoothing_that_is_none_is_refused_before_anything_is_printed(
+    shown: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with RunStream(Agent(ScriptedModel(['One'])).run_stream_events('Go')) as stream:
+        with pytest.raises(TypeError, match=r'smoothing=0.4: use Smoothing\(...\)'):
+            await shown(stream, smoothing=0.4)
+    assert capsys.readouterr().out == ''

@@ -23,7 +23,17 @@ from websockets.exceptions import InvalidStatus
 from pydantic_ai_streaming import Chat, RunStream
 from pydantic_ai_streaming.errors import StoreUnavailable, StreamUsageError
 from pydantic_ai_streaming.logs import MemoryLog
-from pydantic_ai_streaming.serve import AGUI, AISDK, Asked, Frames, LiveStreams, StreamRunner, stream_router
+from pydantic_ai_streaming.serve import (
+    AGUI,
+    AISDK,
+    Asked,
+    Frames,
+    LiveStreams,
+    SSEResponse,
+    StreamRunner,
+    serve_websocket,
+    stream_router,
+)
 from pydantic_ai_streaming.testing import ScriptedModel, Stall, ToolCall
 from tests.serve.serving import Client, see, serving_app, until
 
@@ -101,6 +111,26 @@ async def test_a_start_that_makes_what_is_of_pydantic_ai_alone_starts_nothing(
         assert 'RunStream' not in answer.text
         assert 'pass RunStream(agent.run_stream_events(...))' in caplog.text
         assert not runner.ids
+
+
+def lacks_its_return(asked: Asked) -> None:
+    RunStream(Agent(ScriptedModel(['One'])).run_stream_events(asked.prompt))
+
+
+async def lacks_it_too(asked: Asked) -> None:
+    lacks_its_return(asked)
+
+
+@pytest.mark.parametrize('start', [lacks_its_return, lacks_it_too])
+async def test_a_start_without_its_return_is_told_what_to_return(
+    client: Client, start: Callable[[Asked], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    runner, app = site(start)
+    async with serving_app(app) as address:
+        answer = await client.post(f'http://{address}/runs/', json={'prompt': 'Go'})
+        assert (answer.status_code, answer.json()['error']) == (500, 'failed')
+        assert not runner.ids
+    assert 'What is to be served is a NoneType, and no run' in caplog.text
 
 
 async def test_a_start_that_makes_no_run_stream_ends_its_stream_with_an_error(client: Client) -> None:
@@ -244,7 +274,16 @@ def test_settings_that_are_something_else_are_refused_with_what_to_write() -> No
         (lambda: stream_router(agent, cast('Any', runner)), TypeError, 'stream_router(StreamRunner(...), agent)'),
         (lambda: AISDK(version=four), ValueError, '(5, 6, 7)'),
         (lambda: Frames(cast('Any', 'text')), ValueError, "['text']"),
+        (lambda: StreamRunner(formats=[cast('Any', Frames)]), TypeError, '[Frames(), AISDK(version=7), AGUI()]'),
+        (lambda: Frames(smoothing=four), TypeError, 'smoothing=4: use Smoothing(...)'),
+        (lambda: SSEResponse(Chat(agent).send('Go'), smoothing=four), TypeError, 'smoothing=4: use Smoothing(...)'),
         (lambda: LiveStreams().start(agent.run_stream_events('Go')), StreamUsageError, 'RunStream('),
     ):
         with pytest.raises(kind, match=re.escape(advice)):
             wrong()
+
+
+async def test_a_websocket_is_not_accepted_with_a_smoothing_that_is_none() -> None:
+    not_touched: Any = None
+    with pytest.raises(TypeError, match=r'smoothing=True: use Smoothing\(...\)'):
+        await serve_websocket(not_touched, Chat(Agent(ScriptedModel(['One']))).send, smoothing=cast('Any', True))

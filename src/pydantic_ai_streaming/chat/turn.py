@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from uuid import uuid4
 
 from pydantic_ai.conversation import Conversation
+from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelMessage, ModelRequest, UserContent, UserPromptPart
 
 from ..aio.closing import over
@@ -27,6 +28,13 @@ __all__ = ['Prompt', 'Seat', 'Turn', 'TurnSettings']
 OutputT = TypeVar('OutputT')
 
 logger = told_to('pydantic_ai_streaming')
+
+WAITING = (
+    'The conversation waits for an answer to tool calls (chat.conversation.deferred_tool_requests): '
+    'chat.send(deferred_tool_results=...) gives it. To go on with a prompt, deny what waits: '
+    'chat.send(prompt, deferred_tool_results=DeferredToolResults(approvals={tool_call_id: False})).'
+)
+"""What pydantic-ai advises where it refuses to run is for those who pass the history."""
 
 Prompt = str | Sequence[UserContent] | None
 """What a turn asks; `None` goes on from the history as it is."""
@@ -171,6 +179,9 @@ class Turn(ToBeEntered, AbstractAsyncContextManager[RunStream[OutputT]], Generic
             raise failure
         if failure is not None and error is not None:
             error.add_note(f'Moreover, the turn could not be saved; the chat tries again at its next turn. {failure}')
+        conversation = self._kept.conversation
+        if isinstance(error, UserError) and conversation is not None and conversation.deferred_tool_requests:
+            error.add_note(WAITING)
 
     async def _save(self, stream: RunStream[OutputT]) -> None:
         self._kept.take(stream)

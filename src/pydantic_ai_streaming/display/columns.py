@@ -60,6 +60,7 @@ async def print_columns(
 
     Raises:
         ImportError: `rich` is missing.
+        TypeError: `smoothing` is no `Smoothing`.
         Exception: What the run failed with.
 
     Example:
@@ -75,10 +76,11 @@ async def print_columns(
     """
     loop = asyncio.get_running_loop()
     grown: Timeline = []
+    paced = pieces(stream, smoothing)
     screen = _Screen(stream.events(), titles, file)
     screen.start()
     try:
-        async for piece in pieces(stream, smoothing):
+        async for piece in paced:
             screen.right.tell(piece)
             if piece:
                 grown.append((loop.time(), len(piece)))

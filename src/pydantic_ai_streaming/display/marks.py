@@ -28,7 +28,7 @@ from ..reduce.events import (
     WholeResponseEvent,
 )
 from ..run.stream import RunStream
-from ..run.views import TextView
+from ..run.views import TextView, check_smoothing
 
 __all__ = ['Mark', 'piece_in', 'pieces']
 
@@ -85,7 +85,9 @@ def pieces(
         smoothing: How to pace the text.
         read: What an event shows.
 
-    Raises what `RunStream.text` raises, after everything that came before it.
+    Raises `TypeError` for a smoothing that is none. The view raises what `RunStream.text` raises, after everything that
+    came before it.
     """
+    check_smoothing(smoothing)
     cursor = stream.events()
     return TextView(cursor, read) if smoothing is None else Paced(cursor, read, smoothing)

@@ -54,6 +54,7 @@ async def show(stream: RunStream[Any], *, smoothing: Smoothing | None = PACED) -
     Raises:
         StreamTimeout: A deadline has passed.
         StreamTruncated: The reply was cut off.
+        TypeError: `smoothing` is no `Smoothing`.
         Exception: What the run failed with.
 
     Example:

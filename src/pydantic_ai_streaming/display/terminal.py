@@ -53,6 +53,7 @@ async def print_stream(
     Raises:
         StreamTimeout: A deadline has passed.
         StreamTruncated: The reply was cut off.
+        TypeError: `smoothing` is no `Smoothing`.
         Exception: What the run failed with.
 
     Example:

@@ -73,6 +73,7 @@ class Recovery:
             last one for all that remain. Their clients are yours to close. A model that is given by its name is made
             when it is asked; if it cannot be, for want of a key for example, the run fails with what the response
             broke off with, and a note on that error (`__notes__`) says why.
+            `pydantic_ai.models.infer_model(name)` fails where it is written.
         after: The kinds of break that are recovered from.
 
     Raises:

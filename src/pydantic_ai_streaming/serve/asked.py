@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import quote
@@ -51,6 +51,8 @@ class Asked:
         chat_id: The conversation, as the client names it; `None` if it names none. Others may name theirs the same: in
             a store it has the name `conversation`.
         run_id: What a client of AG-UI calls this run; `None` for others.
+        message_id: The message of the assistant that the answer goes on with, as `useChat` does after an approval;
+            `None` where it begins one.
         regenerate: Whether the last answer is to be made anew, as `regenerate()` of `useChat` asks.
         options: For `agent.run_stream_events(**asked.options)`: the prompt or the history, tools of the client, results
             of tools that have waited for them, and so on.
@@ -64,6 +66,7 @@ class Asked:
     prompt: str = ''
     chat_id: str | None = None
     run_id: str | None = None
+    message_id: str | None = None
     regenerate: bool = False
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     key: str | None = None
@@ -158,14 +161,21 @@ async def asked_of_ui(
     except ValidationError as error:
         message = f'The body is not what a client of {name} sends: {_missing(error)}.'
         raise Refused(400, 'malformed', message) from None
+    message_id = _message_id(run_input)
+    if message_id is None:
+        # Approvals that stand in earlier messages were answered there, or given up with a new prompt.
+        settings = {name: value for name, value in settings.items() if name != 'sdk_version'}
     adapter = adapter_type(agent=_Captured.of(agent), run_input=run_input, **settings)
     options = await _options(_events_of(adapter))
+    if message_id is not None:
+        _keep_last_answers(options)
     _refuse_nothing(options)
     refuse_taken(adapter.toolset, agent)
     prompt = _prompt(options.get('message_history') or ())
     _refuse_long(prompt, longest)
     _refuse_chat(chat := _chat_id(run_input))
     _refuse_chat(run_id := getattr(run_input, 'run_id', None), what='run')
+    _refuse_chat(message_id, what='message')
     key = _key(request, {})
     return Asked(
         request=request,
@@ -173,6 +183,7 @@ async def asked_of_ui(
         prompt=prompt,
         chat_id=chat,
         run_id=run_id,
+        message_id=message_id,
         regenerate=getattr(run_input, 'trigger', None) == 'regenerate-message',
         options=options,
         key=key,
@@ -210,13 +221,25 @@ def _refuse_nothing(options: Mapping[str, Any]) -> None:
     if not messages:
         raise Refused(400, 'malformed', 'There is no message to answer.')
     results: DeferredToolResults | None = options.get('deferred_tool_results')
+    if results is not None and not _waiting(messages) >= results.approvals.keys() | results.calls.keys():
+        raise Refused(400, 'malformed', 'There is an answer for a tool call that is not in the last message.')
+
+
+def _waiting(messages: Sequence[ModelMessage]) -> set[str]:
+    """The calls of the last response."""
+    for message in reversed(messages):
+        if isinstance(message, ModelResponse):
+            return {call.tool_call_id for call in message.tool_calls}
+    return set()
+
+
+def _keep_last_answers(options: dict[str, Any]) -> None:
+    """Leave out approvals of earlier responses: the AI SDK sends them for as long as their call has no result."""
+    results: DeferredToolResults | None = options.pop('deferred_tool_results', None)
     if results is not None:
-        waiting: set[str] = set()
-        for message in messages:
-            if isinstance(message, ModelResponse):
-                waiting = {call.tool_call_id for call in message.tool_calls}
-        if not waiting >= results.approvals.keys() | results.calls.keys():
-            raise Refused(400, 'malformed', 'There is an answer for a tool call that is not in the last message.')
+        waiting = _waiting(options.get('message_history') or ())
+        if approvals := {call: answer for call, answer in results.approvals.items() if call in waiting}:
+            options['deferred_tool_results'] = replace(results, approvals=approvals)
 
 
 def _missing(error: ValidationError) -> str:
@@ -234,6 +257,14 @@ def _refuse_chat(chat: str | None, *, what: str = 'chat') -> None:
 
 def _chat_id(run_input: Any) -> str | None:
     return getattr(run_input, 'thread_id', None) or getattr(run_input, 'id', None)
+
+
+def _message_id(run_input: Any) -> str | None:
+    """The message of the assistant that `useChat` goes on with. AG-UI has runs in place of that."""
+    last = run_input.messages[-1] if run_input.messages else None
+    if getattr(run_input, 'trigger', None) != 'submit-message' or getattr(last, 'role', None) != 'assistant':
+        return None
+    return getattr(last, 'id', None) or None
 
 
 def _prompt(messages: Any) -> str:

@@ -238,8 +238,9 @@ class _Routes:
             if last := _last_event(request):
                 return await self._follow_from(request, owner, stream_of(last), name)
             body = await self._json_of(request)
+            settings = {**format.reading, **self._ui}
             asked = await asked_of_ui(
-                name, body, request, owner, agent=self._agent, longest=self.longest, settings=self._ui
+                name, body, request, owner, agent=self._agent, longest=self.longest, settings=settings
             )
             return await self._begun(asked, format, owner)
 

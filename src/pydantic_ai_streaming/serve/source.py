@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
 from ..chat.chat import Chat
+from ..core.wording import a
 from ..errors import StreamUsageError
 from ..run.stream import RunStream
 from ..run.sync import SyncRunStream
@@ -25,6 +26,11 @@ def refuse_started(source: Source) -> None:
     if type(source).__module__.startswith('pydantic_ai.'):
         kind = type(source).__name__
         raise StreamUsageError(f'{kind} is of pydantic-ai alone: pass RunStream(agent.run_stream_events(...)).')
+    if not hasattr(source, '__aenter__'):
+        raise StreamUsageError(
+            f'What is to be served is {a(source)}, and no run: pass, or have the function return, RunStream(...) or '
+            'chat.send(...).'
+        )
     if getattr(source, 'started', False):
         raise StreamUsageError(
             'This RunStream was entered already, and who serves it enters it: pass RunStream(...), or '

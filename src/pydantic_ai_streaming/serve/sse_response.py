@@ -12,6 +12,7 @@ from starlette.responses import Response
 from ..core.numbers import check_number
 from ..core.pacing import Smoothing
 from ..core.sse import sse_comment, sse_event
+from ..run.views import check_smoothing
 from .frames import FrameType
 from .listening import while_there
 from .live import LiveStream, LiveStreams
@@ -53,7 +54,7 @@ class SSEResponse(Response):
 
     Raises:
         ImportError: Starlette is not installed; the message names the extra.
-        TypeError: `streams` is no `LiveStreams`, or `keep_alive` no number.
+        TypeError: `streams` is no `LiveStreams`, `smoothing` no `Smoothing`, or `keep_alive` no number.
         ValueError: `keep_alive` is not positive.
 
     Example:
@@ -109,6 +110,7 @@ class SSEResponse(Response):
     ) -> None:
         if not isinstance(streams, LiveStreams | None):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
             raise TypeError(f'streams={streams!r}: use one LiveStreams(...) for the whole application')
+        check_smoothing(smoothing)
         check_number('keep_alive', keep_alive)
         if not keep_alive > 0:
             raise ValueError(f'keep_alive={keep_alive!r}: use a positive number of seconds')

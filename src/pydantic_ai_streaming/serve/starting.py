@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from inspect import isawaitable
 from typing import Any, Final, TypeAlias, cast
 from weakref import WeakValueDictionary
 
@@ -19,7 +20,7 @@ from .chats import Chats, chat_named, digest_of, place_of
 from .refused import Refused, refusal_of
 from .runner import StreamRunner
 from .source import Source
-from .wire import CHAT, OURS, RUN, STARTING
+from .wire import CHAT, MESSAGE, OURS, RUN, STARTING
 
 __all__ = ['Start', 'Starting']
 
@@ -167,12 +168,15 @@ class Starting:
         self, asked: Asked, format_name: str, chat: str | None, stream_id: str | None, details: dict[str, Any]
     ) -> str:
         source = self._start(asked)
-        if not hasattr(source, '__aenter__'):  # a turn can be awaited too, but for a sentence on what to do instead
-            source = await cast('Awaitable[Source]', source)
+        # A turn can be awaited too, but for a sentence on what to do instead. What is neither, the runner refuses.
+        if not hasattr(source, '__aenter__') and isawaitable(source):
+            source = await source
         if asked.chat_id is not None:
             details = {**details, CHAT: asked.chat_id}
         if asked.run_id is not None:
             details = {**details, RUN: asked.run_id}
+        if asked.message_id is not None:
+            details = {**details, MESSAGE: asked.message_id}
         formats = {format_name, 'frames'} & self._runner.formats.keys()
         self._runner.warn_unopened()
         stream_id = await self._runner.start(

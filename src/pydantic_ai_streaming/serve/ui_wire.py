@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from ..reduce.events import AttemptRejectedEvent, ConnectionHeldOpenEvent, ResponseTruncatedEvent, WholeResponseEvent
 from ..run.stream import RunStream
-from .wire import AG_UI, AI_SDK, CHAT, RUN, Ending, WireFormat, ending_of
+from .wire import AG_UI, AI_SDK, CHAT, MESSAGE, RUN, Ending, WireFormat, ending_of
 
 if TYPE_CHECKING:
     from pydantic_ai.ui import NativeEvent, UIEventStream
@@ -99,10 +99,13 @@ class AISDK(_UIFormat):
         if version not in VERSIONS:
             raise ValueError(f'version={version!r}: the AI SDK that is spoken here is {VERSIONS}')
         self.version: Literal[5, 6, 7] = version
+        self.reading = {'sdk_version': version}  # with 5, which is the default there, approvals are not read
         self._made = import_module('pydantic_ai.ui.vercel_ai').VercelAIEventStream
 
     def _event_stream(self, stream_id: str, details: Mapping[str, Any]) -> UIEventStream[Any, Any, Any, Any]:
-        return self._made(sdk_version=self.version, server_message_id=stream_id)
+        # An answer to an approval goes on with the message that has asked for it. Under another id the client would
+        # keep both, and send the approval again.
+        return self._made(sdk_version=self.version, server_message_id=details.get(MESSAGE, stream_id))
 
     def _payload(self, event: Any) -> str:
         try:

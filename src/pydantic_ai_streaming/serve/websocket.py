@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from ..aio.closing import drain
 from ..core.pacing import Smoothing
 from ..core.wording import a
+from ..run.views import check_smoothing
 from .frames import FrameType
 from .live import LiveStream, LiveStreams
 from .origins import Origins
@@ -50,7 +51,7 @@ async def serve_websocket(
     Raises:
         HTTPException: A page of another site wants to connect: Starlette answers with 403.
         ImportError: Starlette is not installed; the message names the extra.
-        TypeError: `start` is no function.
+        TypeError: `start` is no function, or `smoothing` no `Smoothing`.
         ValueError: One of `origins` is none.
     """
     if not callable(start):
@@ -58,6 +59,7 @@ async def serve_websocket(
             f'serve_websocket needs a function that makes a run of a prompt, not {a(start)}: chat.send, or '
             'lambda prompt: RunStream(agent.run_stream_events(prompt))'
         )
+    check_smoothing(smoothing)
     allowed = Origins(origins)
     if websocket.application_state is WebSocketState.CONNECTING:
         try:

@@ -7,6 +7,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
 
 from ..core.pacing import Smoothing
@@ -14,6 +15,7 @@ from ..core.telling import told_to
 from ..errors import StreamTimeout
 from ..logs.heads import Slice
 from ..run.stream import RunStream
+from ..run.views import check_smoothing
 from .frames import FRAMES, FrameType, FrameView, frame, stats_frame
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     'CHAT',
     'FORMATS',
     'LOST',
+    'MESSAGE',
     'OURS',
     'RUN',
     'STARTING',
@@ -43,7 +46,8 @@ FORMATS: Final = 'formats'
 
 CHAT: Final = 'chat'
 RUN: Final = 'run'
-"""Where the details of a stream say what its client calls the chat, and the run."""
+MESSAGE: Final = 'message'
+"""Where the details of a stream say what its client calls the chat, the run, and the message that it goes on with."""
 
 STARTING: Final = 'starting'
 """In the details of a stream whose run nobody has entered yet. Before it is entered, that is taken out."""
@@ -101,12 +105,14 @@ class WireFormat(ABC):
         name: What it is asked for by.
         mark: What its entries begin with, other than those of any other format; empty for frames, which begin with `{`.
         headers: What clients of this kind want to see in a response.
+        reading: Settings for pydantic-ai's `UIAdapter`, which reads what they send.
         done: What is sent after the last entry, if anything.
     """
 
     name: ClassVar[str]
     mark: ClassVar[bytes]
     headers: ClassVar[dict[str, str]] = {}
+    reading: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod
     def encode(
@@ -148,6 +154,7 @@ class Frames(WireFormat):
 
     Raises:
         ValueError: There is no such type of frames, or it is a text and no list.
+        TypeError: `smoothing` is no `Smoothing`.
     """
 
     name = 'frames'
@@ -158,6 +165,7 @@ class Frames(WireFormat):
             raise ValueError(f'include={include!r}: use a list, [{include!r}]')
         if unknown := set(include or ()) - FRAMES:
             raise ValueError(f'include has {sorted(unknown)}: the types of frames are {sorted(FRAMES)}')
+        check_smoothing(smoothing)
         self._include = frozenset(FRAMES if include is None else include)
         self._smoothing = smoothing
 
@@ -220,6 +228,8 @@ def last_frame(how: Ending) -> str:
 
 def check_formats(formats: object) -> None:
     """Raise `TypeError` for what is no sequence of formats. `None` is for the default."""
-    several = isinstance(formats, Sequence) and all(hasattr(one, 'name') for one in cast('Sequence[object]', formats))
+    several = isinstance(formats, Sequence) and all(
+        hasattr(one, 'name') and not isinstance(one, type) for one in cast('Sequence[object]', formats)
+    )
     if formats is not None and not several:
         raise TypeError(f'formats={formats!r}: use a list of formats, such as [Frames(), AISDK(version=7), AGUI()]')
