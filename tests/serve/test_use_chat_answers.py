@@ -1,4 +1,4 @@
-"""Answers that `useChat` sends by itself, by the real client of the AI SDK: each is sent once, and the message goes on."""
+"""Answers that `useChat` of the AI SDK sends by itself: its real client sends each once, and the message goes on."""
 
 from __future__ import annotations
 
