@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 import regex
@@ -23,6 +24,8 @@ KINDS = {
     'comments': '# A comment.\n# Another one.\n',
     'code': '{"name":"value","list":[10,20,30]}',
     'numbers': '10.5 20.25; ',
+    'minified': '[-0.25,0.125],[1e-7,"a b"],',
+    'a list': '12.5,-3,',
     'Chinese': '流式输出的文字没有空格。下一句也没有。',
     'Thai': 'สวัสดีครับ',
     'emoji': FAMILY + '👍🏽',
@@ -32,6 +35,8 @@ KINDS = {
     'colours': '\x1b[1;31mred\x1b[0m and \x1b]8;;https://example.com/a b c\x1b\\a link\x1b]8;;\x1b\\ ',
     'fences': '```python title="a b c"\nx = 1\n```\n',
 }
+LONG_WORDS = ('minified', 'a list')
+"""A long word, which is cut between graphemes, and more after it."""
 
 PARTS = [
     *KINDS.values(),
@@ -77,6 +82,9 @@ def of_length(part: str, length: int) -> str:
 @example(text='``` a b\nc d e f g\n', length=1)
 @example(text='x \x1b]8;; a b c d\x1b\\e f g h i j', length=1)
 @example(text='**\u0301流 \u0301a ' * 4, length=2)
+@example(text='one \u0301two. \u0301Three four and five', length=1)
+@example(text='one two three ' + 'a' * 28 + ' four five', length=1)
+@example(text='one\ntwo\nthree\n  ', length=1)
 def test_a_stretch_ends_only_where_a_unit_ends(by: Unit, text: str, length: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stretches, 'LENGTH', length)
@@ -94,16 +102,18 @@ def test_a_stretch_ends_only_where_a_unit_ends(by: Unit, text: str, length: int)
 def test_the_units_of_a_long_text_are_those_that_it_has_without_stretches(kind: str, by: Unit) -> None:
     text = of_length(KINDS[kind], 5 * LONG)
     assert any(type(unit) is Stretch for unit in feed_long(Cutter(by), text))
-    if '\n' in text or by in ('grapheme', 'word'):
+    if by == 'grapheme' or '\n' in text or (by == 'word' and kind not in LONG_WORDS):
         assert parted(text, by) == units(text, by)
     else:
+        # A line that is too long ends after a word, and what is left of a word that is too long is a word.
         assert cuts(parted(text, by)) <= cuts(units(text, 'word'))
 
 
 @pytest.mark.parametrize('held', ['wo', '**', '\x1b]8;;', '``` py', '🇩', 'e', 'One. ', '\n#'])
 @pytest.mark.parametrize('by', UNITS)
-def test_what_was_held_is_part_of_the_long_text(held: str, by: Unit) -> None:
-    text = 'rd a b\x07\n' + of_length(KINDS['Markdown'], 2 * LONG)
+def test_what_was_held_is_part_of_the_long_text(held: str, by: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stretches, 'LENGTH', 1)
+    text = 'rd a b c d\x07\n' + KINDS['Markdown'] * 3
     cutter = Cutter(by)
     found = cutter.feed('Well, ' + held)
     for unit in feed_long(cutter, text):
@@ -114,6 +124,15 @@ def test_what_was_held_is_part_of_the_long_text(held: str, by: Unit) -> None:
 def test_a_sequence_that_never_ends_does_not_keep_a_long_text_whole() -> None:
     text = 'See \x1b]8;;' + of_length(KINDS['prose'], 5 * LONG)
     assert any(type(unit) is Stretch for unit in feed_long(Cutter(), text))
+
+
+def test_a_line_is_cut_after_a_word_only_where_none_ends_in_a_long_while() -> None:
+    line = of_length(KINDS['prose'], cutting.LONGEST_UNIT - 1) + '\n'
+    assert {unit[-1] for unit in parted(line * 20, 'line')} == {'\n'}
+    endless = list(stretch_ends(line.replace('\n', ' ') * 20, 'line'))
+    assert [b - a for a, b in pairwise(endless)] == [
+        pytest.approx(LENGTH + cutting.LONGEST_UNIT, abs=10) for _ in endless[1:]
+    ]
 
 
 def shown(text: str, smoothing: Smoothing, end: float) -> list[tuple[float, str]]:
