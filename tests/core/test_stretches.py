@@ -84,6 +84,7 @@ def of_length(part: str, length: int) -> str:
 @example(text='**\u0301流 \u0301a ' * 4, length=2)
 @example(text='one \u0301two. \u0301Three four and five', length=1)
 @example(text='one two three ' + 'a' * 28 + ' four five', length=1)
+@example(text='one two 12.5,12.5,12.5,12.5 three four', length=1)
 @example(text='one\ntwo\nthree\n  ', length=1)
 def test_a_stretch_ends_only_where_a_unit_ends(by: Unit, text: str, length: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
