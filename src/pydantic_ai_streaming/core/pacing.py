@@ -10,6 +10,7 @@ It has no clock. Time is an argument, in seconds from any origin, and `Pacer.nex
 - the pace is raised to what the oldest characters need to be shown in time;
 - text that arrives when nothing waits is shown at once, and so is the first piece;
 - where the gaps are irregular, a constant short time evens out what the average gap cannot;
+- of a long text only what the pace ends inside is cut, so that no call takes long;
 - an unfinished unit is held as long as the gaps so far justify, then shown cut between graphemes;
 - after the end of the source the rest follows at an even pace within `Smoothing.drain`.
 """
