@@ -39,7 +39,7 @@ _SENTENCE = rf'(?<=[A-Za-z])[.!?][ ](?=[A-Z])|(?<={_SYLLABLE})[。！？｡](?={
 _WORD = '|'.join(
     [
         rf'(?<=\S)[ ](?!{_MARK})(?=\S)',
-        # What stands before and joins what follows: a joiner, or a mark such as U+0600 before digits.
+        # Not after a joiner or a mark such as U+0600, which join what follows.
         rf'(?<=[[A-Za-z][^\x00-\x7f]--[\u200d\p{{GCB=Prepend}}]])(?=[{_SYLLABLE}{_EMOJI}])',
         # Between punctuation, of which the second is never inside a word: neither of ' . : and _.
         r'(?<=[A-Za-z"%&(),/:;{}])(?=[!-&(-\-/;-@\[-\^`{-~])',
@@ -62,7 +62,7 @@ _OPEN = regex.compile(r'\x1b(?:\[[ -?]*+|\][^\x07]*+)?')
 """The start of a control sequence."""
 
 _SEEN = 8
-"""Code points after a place that decide about it: as many as a heading's mark can have."""
+"""Code points after a place that decide about it: the first `#` of a heading is the sixth at most."""
 
 _FENCE = 64 + 80
 """Code points of a fence and its info string at most."""
