@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncGenerator, Sequence
+from itertools import pairwise
 
 import pytest
 
+from pydantic_ai_streaming.aio.paced import AT_ONCE
 from pydantic_ai_streaming.aio.timed import Timed
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.no_task_left]
@@ -71,6 +73,62 @@ async def test_waiting_for_what_is_due_later_does_not_stop_the_reading() -> None
     assert source.read == [0.25, 0.5, 0.75, 1.0]
     assert [event for _, event in seen] == ['0', '1', '2', '3']
     assert seen[0][0] == 1.25
+
+
+class FirstLater(Later):
+    """Holds the first event back; what comes after it is passed on when it is asked for, and needs no instant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fed = 0
+
+    @property
+    def next_due(self) -> float | None:
+        return next((at for at, event in self._held if event == '0'), None)
+
+    def feed(self, event: str, now: float) -> None:
+        self.fed += 1
+        self._held.append((now + (1.0 if event == '0' else 0.0), event))
+
+
+async def test_who_pulls_late_lets_others_go_on_before_all_that_has_come_is_fed() -> None:
+    source, machine = Source(10 * AT_ONCE, gap=0.001), FirstLater()
+    fed: list[int] = []
+
+    async def note() -> None:
+        while len(fed) < 30:
+            fed.append(machine.fed)
+            await asyncio.sleep(0)
+
+    timed = Timed(source.events, machine)
+    first = await anext(timed)
+    await asyncio.sleep(60)
+    noting = asyncio.create_task(note())
+    seen = [first, *[event async for event in timed]]
+    await noting
+    assert sorted(seen, key=int) == [str(number) for number in range(10 * AT_ONCE)]
+    assert max(b - a for a, b in pairwise(fed)) == AT_ONCE
+
+
+async def test_who_is_cancelled_while_much_is_fed_gets_it_with_the_next_pull() -> None:
+    async def source() -> AsyncGenerator[str]:
+        yield '0'
+        await asyncio.sleep(5)
+        for number in range(1, AT_ONCE + 1):
+            yield str(number)
+        await asyncio.sleep(100)
+
+    clock = asyncio.get_running_loop().time
+    timed = Timed(source(), FirstLater())
+    assert await anext(timed) == '0'
+    await asyncio.sleep(9)
+    pull = asyncio.ensure_future(anext(timed))
+    await asyncio.sleep(0)
+    pull.cancel()
+    await asyncio.wait([pull])
+    assert pull.cancelled()
+    assert (await anext(timed), clock()) == ('1', 10)
+    await timed.aclose()
 
 
 async def test_a_source_of_which_nothing_is_due_later_is_read_by_who_pulls() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar, SupportsIndex
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +19,7 @@ from pydantic_ai.messages import (
 )
 
 from pydantic_ai_streaming import Smoothing
+from pydantic_ai_streaming.core.pacing import Pacer
 from pydantic_ai_streaming.reduce.paced_events import PacedEvents
 
 SMOOTHING = Smoothing(max_lag=0.4, drain=0.1)
@@ -124,3 +125,32 @@ def test_the_end_of_a_part_waits_for_its_text() -> None:
     assert 'part_end' not in at_once
     assert machine.next_due == pytest.approx(1 / 60, abs=0.02)
     assert machine.due(SMOOTHING.drain + 0.02)[-1].event_kind == 'part_end'
+
+
+class Sliced(str):
+    """Text that counts the characters of its slices."""
+
+    __slots__ = ()
+    characters: ClassVar = 0
+
+    def __getitem__(self, place: SupportsIndex | slice) -> Sliced:
+        part = Sliced(super().__getitem__(place))
+        Sliced.characters += len(part)
+        return part
+
+
+def test_a_long_rest_with_much_between_is_copied_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the rest for each event would take as long as the two lengths multiplied."""
+    events = PacedEvents(SMOOTHING)
+    events.feed(PartStartEvent(index=0, part=TextPart('')), 0.0)
+    for _ in range(500):
+        events.feed(delta('word '), 0.0)
+        events.feed(signature(), 0.0)
+    rest = Sliced('word ' * 500)
+
+    def flush(pacer: Pacer) -> str:
+        return rest
+
+    monkeypatch.setattr(Pacer, 'flush', flush)
+    assert ''.join(said for said in told(events.flush(1.0)) if len(said) == 1) == rest
+    assert Sliced.characters == len(rest)

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from ..core.pacing import Pacer, Smoothing
 from .cursor import Cursor
 
-__all__ = ['Paced', 'wait_for_update']
+__all__ = ['AT_ONCE', 'Paced', 'wait_for_update']
 
 T = TypeVar('T')
 

@@ -13,7 +13,7 @@ from .clock import clock_of
 from .closing import close, drain
 from .contexts import current_context
 from .cursor import Cursor
-from .paced import wait_for_update
+from .paced import AT_ONCE, wait_for_update
 
 __all__ = ['Timed', 'TimedMachine']
 
@@ -78,7 +78,7 @@ class Timed(AsyncIterator[T], Generic[T]):
         self._ready: deque[T] = deque()
         self._cursor: Cursor[T] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._closed = self._over = False
+        self._closed = self._over = self._is_behind = False
         self._not_before = -math.inf
 
     def __aiter__(self) -> Timed[T]:
@@ -135,9 +135,14 @@ class Timed(AsyncIterator[T], Generic[T]):
         machine = self._machine
         # A loop fires a timer up to the resolution of its clock too early: what was due then is due now.
         now = max(asyncio.get_running_loop().time(), self._not_before)
-        arrived = cursor.take()
+        arrived = cursor.take(AT_ONCE)
         for at, event in arrived:
             machine.feed(event, at)
+        # Kept here since whoever pulls may be cancelled in between.
+        has_come, self._is_behind = self._is_behind or bool(arrived), len(arrived) == AT_ONCE
+        if self._is_behind:
+            await asyncio.sleep(0)
+            return
         if not arrived and cursor.exhausted and not self._closed:
             self._closed = True
             if cursor.error is not None:
@@ -145,7 +150,7 @@ class Timed(AsyncIterator[T], Generic[T]):
             else:
                 machine.close(now if cursor.closed_at is None else cursor.closed_at)
         due = machine.next_due
-        if arrived or self._closed or (due is not None and due <= now):
+        if has_come or self._closed or (due is not None and due <= now):
             self._ready += machine.due(now)
             if self._ready:
                 return

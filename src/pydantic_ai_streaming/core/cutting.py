@@ -115,17 +115,20 @@ class Cutter:
     def __init__(self, by: Unit = 'word') -> None:
         if by not in UNITS:
             raise ValueError(f'by={by!r} is no unit of text: use one of {", ".join(map(repr, UNITS))}')
+        self.by: Unit = by
+        """The unit."""
         self._by_word = by != 'grapheme'
         self._pattern = _WORDS if self._by_word else _GRAPHEMES
         self._group = _Group(by) if by in ('line', 'sentence') else None
-        self._end = ''
+        self.end = ''
+        """The last word, cluster or sequence, which may go on."""
         self._unfinished = False
         self._in_long_word = False
         # Counted here and not when asked for: a pacer asks several times per delta.
         self.held_words = 0
         """Code points of the whole words of an unfinished line or sentence."""
         self.held_end = 0
-        """Code points of the last word, cluster or sequence, which may go on."""
+        """Code points of `end`."""
 
     @property
     def held(self) -> int:
@@ -136,12 +139,12 @@ class Cutter:
         """The units that `text` completes; the last one is held."""
         if not text:
             return []
-        units = self._cut(self._end + text)
-        self._end = end = units.pop()
+        units = self._cut(self.end + text)
+        self.end = end = units.pop()
         self.held_end = len(end)
         if self.held_end > LONGEST_CLUSTER and (not self._unfinished or self.held_end > LONGEST_SEQUENCE):
             units.append(end)
-            self._end, self.held_end = '', 0
+            self.end, self.held_end = '', 0
         if self._group:
             units = self._group.feed(units)
             self.held_words = self._group.length
@@ -159,20 +162,20 @@ class Cutter:
         when nothing more has come for a while. What follows is cut as a new unit.
         """
         units = self.release_words()
-        if self._end and not self._unfinished:
-            clusters, self._unfinished = _clusters(self._end)
-            self._end = clusters.pop() if self._unfinished else ''
-            self.held_end = len(self._end)
+        if self.end and not self._unfinished:
+            clusters, self._unfinished = _clusters(self.end)
+            self.end = clusters.pop() if self._unfinished else ''
+            self.held_end = len(self.end)
             units += [''.join(clusters)] if clusters else []
         return units
 
     def flush(self) -> list[str]:
         """All that is held, even if it is the start of something. After it the cutter is as new."""
-        units = [self._end] if self._end else []
+        units = [self.end] if self.end else []
         if self._group:
             units = self._group.feed(units)
             units += [''.join(rest)] if (rest := self._group.flush()) else []
-        self._end, self._unfinished, self._in_long_word = '', False, False
+        self.end, self._unfinished, self._in_long_word = '', False, False
         self.held_words = self.held_end = 0
         return units
 

@@ -10,6 +10,7 @@ It has no clock. Time is an argument, in seconds from any origin, and `Pacer.nex
 - the pace is raised to what the oldest characters need to be shown in time;
 - text that arrives when nothing waits is shown at once, and so is the first piece;
 - where the gaps are irregular, a constant short time evens out what the average gap cannot;
+- of a long text only what the pace ends inside is cut, so that no call takes long;
 - an unfinished unit is held as long as the gaps so far justify, then shown cut between graphemes;
 - after the end of the source the rest follows at an even pace within `Smoothing.drain`.
 """
@@ -23,7 +24,9 @@ from dataclasses import dataclass
 
 from .cutting import UNITS, Cutter, Unit
 from .numbers import check_number
+from .pacing_backlog import Backlog
 from .pacing_bursts import Bursts
+from .stretches import LONG, Stretch, feed_long
 
 __all__ = ['Pacer', 'Smoothing']
 
@@ -114,7 +117,7 @@ class Pacer:
         self._half_frame = self._frame / 2
         self._cutter = Cutter(smoothing.by)
         self._bursts = Bursts(smoothing.max_lag)
-        self._backlog = _Backlog(merge=self._half_frame)
+        self._backlog = Backlog(smoothing.by, merge=self._half_frame)
         # Characters that the pace allows to show now; below 0 when the last unit came early.
         self._credit = 0.0
         self._rate = 0.0
@@ -157,7 +160,7 @@ class Pacer:
         length = len(text)
         self._bursts.add(length, now)
         self._arrivals.append((now, length))
-        self._wait(self._cutter.feed(text))
+        self._wait(self._cutter.feed(text) if length <= LONG else feed_long(self._cutter, text))
         self._released = False
         self._plan()
 
@@ -173,13 +176,7 @@ class Pacer:
         # What is nearer to this update than to the next is shown in this one.
         nearest = -self._rate * self._half_frame
         pieces = [self._take()]
-        while self._backlog.length and (
-            last
-            or self._reach() >= nearest
-            or self._backlog.batches[0].deadline <= now
-            # A blank is nothing to see: it comes with the word before it.
-            or self._backlog.batches[0].units[0].isspace()
-        ):
+        while self._backlog.length and (last or self._is_due(now, nearest)):
             pieces.append(self._take())
         self._next_update = now + self._frame
         self._plan()
@@ -248,9 +245,18 @@ class Pacer:
         self._credit -= len(unit)
         return unit
 
-    def _reach(self) -> float:
-        """Characters by which the pace is past the middle of the next unit, which is when to show it."""
-        return self._credit - len(self._backlog.batches[0].units[0]) / 2
+    def _is_due(self, now: float, nearest: float) -> bool:
+        """Whether the pace has come to the next unit, or over a whole stretch: one that it ends inside is cut."""
+        batch = self._backlog.batches[0]
+        first = batch.units[0]
+        if batch.deadline <= now:
+            return True
+        if type(first) is Stretch:
+            if self._credit - len(first) >= nearest:
+                return True
+            first = self._backlog.first()
+        # A blank is nothing to see: it comes with the word before it.
+        return self._credit - len(first) / 2 >= nearest or first.isspace()
 
     def _plan(self) -> None:
         """Decide the pace, and when something is to be done.
@@ -265,7 +271,8 @@ class Pacer:
         now = self._now
         self._rate = self._pace()
         earliest = self._next_update if self._next_update > now else now
-        reach = self._reach()
+        # Characters by which the pace is past the middle of the next unit, which is when to show it.
+        reach = self._credit - len(self._backlog.first()) / 2
         if reach < 0:
             unit_due = min(now - reach / self._rate, self._backlog.batches[0].deadline, self._last_update)
             self._unit_due = unit_due if unit_due > earliest else earliest
@@ -297,68 +304,3 @@ class Pacer:
         latest = self._arrivals[0][0] + self._max_hold
         overdue = self._bursts.overdue
         return latest if self._released or latest < overdue else overdue
-
-
-class _Batch:
-    """Units that are due together."""
-
-    __slots__ = ('deadline', 'length', 'units')
-
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
-        self.units: deque[str] = deque()
-        self.length = 0
-
-
-class _Backlog:
-    """Units that wait to be shown, in batches, the oldest first.
-
-    Args:
-        merge: Seconds. A deadline this close after another becomes the earlier one, which bounds the batches.
-    """
-
-    def __init__(self, merge: float) -> None:
-        self._merge = merge
-        self.batches: deque[_Batch] = deque()
-        self.length = 0
-
-    def add(self, unit: str, deadline: float) -> None:
-        batches = self.batches
-        if not batches or deadline > batches[-1].deadline + self._merge:
-            batches.append(_Batch(deadline))
-        batch = batches[-1]
-        length = len(unit)
-        batch.units.append(unit)
-        batch.length += length
-        self.length += length
-
-    def pop(self) -> str:
-        batch = self.batches[0]
-        unit = batch.units.popleft()
-        length = len(unit)
-        batch.length -= length
-        self.length -= length
-        if not batch.units:
-            self.batches.popleft()
-        return unit
-
-    def pace(self, now: float, shortest: float) -> float:
-        """Characters per second with which every batch is shown in time, `shortest` seconds being the least time."""
-        while len(self.batches) > 1 and self.batches[1].deadline <= now:
-            self._join()
-        fastest, before = 0.0, 0
-        for batch in self.batches:
-            before += batch.length
-            left = batch.deadline - now
-            rate = before / (left if left > shortest else shortest)
-            if rate > fastest:
-                fastest = rate
-        return fastest
-
-    def _join(self) -> None:
-        """Make one of the first two batches: both are late, so that a reader who pauses does not make more of them."""
-        late = self.batches.popleft()
-        batch = self.batches[0]
-        late.units += batch.units
-        late.length += batch.length
-        self.batches[0] = late

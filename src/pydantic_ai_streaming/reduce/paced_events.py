@@ -164,14 +164,13 @@ class PacedEvents:
             self.close(self._closed_at)
 
     def _show(self, piece: str) -> None:
-        placed = self._placed
-        while placed and placed[0][0] <= self._shown + len(piece):
+        placed, start, said = self._placed, self._shown, 0
+        while placed and placed[0][0] <= start + len(piece):
             place, event = placed.popleft()
-            before = place - self._shown
-            self._say(piece[:before])
+            self._say(piece[said : place - start])
+            said = place - start
             self._ready.append(event)
-            piece = piece[before:]
-        self._say(piece)
+        self._say(piece[said:])
 
     def _say(self, text: str) -> None:
         if text:
