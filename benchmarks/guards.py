@@ -30,7 +30,6 @@ from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.messages import (
     ModelMessage,
-    ModelResponse,
     ModelResponseStreamEvent,
     PartDeltaEvent,
     PartStartEvent,
@@ -39,6 +38,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.test import TestModel
 from pydantic_ai.models.wrapper import WrapperModel
 
 from pydantic_ai_streaming import Deadlines, Recovery, guard
@@ -130,17 +130,8 @@ class _Ready(StreamedResponse):
         return datetime.now(UTC)
 
 
-class _ReadyModel(Model):
-    @property
-    def model_name(self) -> str:
-        return 'ready'
-
-    @property
-    def system(self) -> str:
-        return 'ready'
-
-    async def request(self, *_: Any, **__: Any) -> ModelResponse:
-        raise NotImplementedError
+class _ReadyModel(WrapperModel):
+    """Answers with it."""
 
     @asynccontextmanager
     async def request_stream(self, *_: Any, **__: Any) -> AsyncGenerator[StreamedResponse]:
@@ -173,7 +164,7 @@ class Response(Lane):
     def __init__(self, capabilities: Sequence[AbstractCapability[Any]]) -> None:
         super().__init__()
         responses = asyncio.Queue[StreamedResponse]()
-        agent = Agent(_ReadyModel(), capabilities=[_HandedOver(responses), *capabilities])
+        agent = Agent(_ReadyModel(TestModel()), capabilities=[_HandedOver(responses), *capabilities])
 
         async def drain(_: object, events: AsyncIterable[Any]) -> None:
             async for _ in events:

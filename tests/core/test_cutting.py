@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pydantic_ai_streaming.core import cutting
 from pydantic_ai_streaming.core.cutting import UNITS, Cutter, Unit
+from tests.core.cuts import cuts
 
 FAMILY = '👩\u200d👩\u200d👧\u200d👦'
 WHOLE = {
@@ -63,16 +64,6 @@ def pieces(text: str, by: Unit, sizes: Iterable[int]) -> list[str]:
         found += cutter.feed(text[place : place + size])
         place += size
     return [*found, *cutter.feed(text[place:]), *cutter.flush()]
-
-
-def cuts(found: list[str]) -> set[int]:
-    """Where pieces end."""
-    place = 0
-    ends: set[int] = set()
-    for piece in found:
-        place += len(piece)
-        ends.add(place)
-    return ends
 
 
 def clusters(text: str) -> set[int]:

@@ -15,6 +15,7 @@ from pydantic_ai_streaming.core import cutting, pacing, stretches
 from pydantic_ai_streaming.core.cutting import UNITS, Cutter, Unit
 from pydantic_ai_streaming.core.pacing import Pacer, Smoothing
 from pydantic_ai_streaming.core.stretches import LENGTH, LONG, Stretch, feed_long, stretch_ends
+from tests.core.cuts import cuts
 
 MEGABYTE = 1_000_000
 FAMILY = '👩\u200d👩\u200d👧\u200d👦'
@@ -47,16 +48,6 @@ PARTS = [
     *('a', 'Z', '1', ' ', '_', '.', ',', "'", ':', ';', '#', '\uff9e', 'ℹ', '©', 'ー', '\u0e33', '\u0d4e', '\u0e40'),
 ]  # fmt: skip
 texts = st.lists(st.sampled_from(PARTS) | st.text(max_size=3), max_size=40).map(''.join)
-
-
-def cuts(found: Iterable[str]) -> set[int]:
-    """Where pieces end."""
-    place = 0
-    ends: set[int] = set()
-    for piece in found:
-        place += len(piece)
-        ends.add(place)
-    return ends
 
 
 def units(text: str, by: Unit) -> list[str]:
